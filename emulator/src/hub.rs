@@ -1,0 +1,300 @@
+//! Azure IoT Hub as a device sees it over HTTPS, and the feed of what arrived.
+//!
+//! Takes `POST /devices/{id}/messages/events` (one message, or a batch), checks tokens, sizes, rates and the
+//! daily quota as the service documents them, answers with its status codes and bodies, and fails on demand.
+//! The queue of cloud-to-device messages is always empty. No MQTT, no AMQP, no service side.
+//!
+//! Known differences: names of application properties sent as headers arrive in lower case (the HTTP library
+//! folds them); a batch keeps their case. Each message of a batch is metered by itself.
+//!
+//! # Layout
+//!
+//! - [`HubOptions`], [`Device`], [`Policy`], [`Limits`]: what a hub is started with. [`Clock`], [`Key`]: time and keys.
+//! - `service`: the way of a request, on one screen. `route`, `body`, `access`, `message`, `batch`: its steps, in order.
+//! - `meter`: throttle and daily quota. `refusal`, `reply`: what is answered.
+//! - [`Arrived`] and the feed: what was taken. `registry`: the devices and their counters.
+//! - [`Fault`]: what goes wrong on demand. [`token`]: shared access signatures.
+//! - `control`: the feed, counters, faults and devices over plain HTTP on loopback.
+//! - [`Args`], [`run`]: hub and DPS for people, at the command line.
+
+mod access;
+mod batch;
+pub(crate) mod body;
+mod clock;
+mod command;
+mod control;
+pub(crate) mod fault;
+mod feed;
+mod key;
+mod message;
+mod meter;
+mod options;
+mod refusal;
+mod registry;
+pub(crate) mod reply;
+pub(crate) mod route;
+mod service;
+mod stats;
+pub mod token;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+
+use hyper::service::service_fn;
+use rustls::ServerConfig;
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
+use tokio::task::AbortHandle;
+
+pub use clock::Clock;
+pub use command::{Args, CommandError, run};
+pub use fault::Fault;
+pub use feed::Arrived;
+pub use key::{Key, KeyError};
+pub use options::{Device, HubOptions, Keep, Limits, Policy, Tier};
+pub use stats::{DeviceStats, Stats};
+
+use crate::dps;
+use crate::tls::{self, Authority, Serving};
+
+/// A running hub. Clones are the same hub; it stops when the last one is dropped.
+#[derive(Clone)]
+pub struct Hub(Arc<Running>);
+
+/// Why a hub, or a DPS, does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address is taken, or not ours.
+    #[error("cannot listen on {addr}: {source}; choose another port (0 takes a free one)")]
+    Bind {
+        /// The address asked for.
+        addr: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The control API asks for no credentials, so that it is for this machine alone.
+    #[error("the control API listens on loopback only, not on {0}")]
+    ControlNotLoopback(SocketAddr),
+    /// The certificates.
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
+}
+
+impl Hub {
+    /// Starts a hub and listens. With no authority in `options`, a new one is made.
+    pub async fn start(options: HubOptions) -> Result<Self, StartError> {
+        if let Some(addr) = options.control.filter(|addr| !addr.ip().is_loopback()) {
+            return Err(StartError::ControlNotLoopback(addr));
+        }
+        let authority = match &options.authority {
+            Some(authority) => authority.clone(),
+            None => Authority::in_memory()?,
+        };
+        let config = authority.server_config(&[&options.host_name])?;
+        let listener = bind(options.bind).await?;
+        let addr = address(&listener, options.bind)?;
+        let control = options.control;
+        let inner = Arc::new(Inner::new(options));
+        let control = match control {
+            None => None,
+            Some(addr) => {
+                let listener = bind(addr).await?;
+                Some((address(&listener, addr)?, control::serve(listener, inner.clone())))
+            }
+        };
+        let running = Running {
+            inner,
+            authority,
+            config,
+            addr,
+            serving: Mutex::default(),
+            control,
+        };
+        let hub = Self(Arc::new(running));
+        hub.listen(listener);
+        Ok(hub)
+    }
+
+    /// Where the hub listens for TLS.
+    pub fn addr(&self) -> SocketAddr {
+        self.0.addr
+    }
+
+    /// The hub's address as a URL on `localhost`.
+    pub fn url(&self) -> String {
+        format!("https://localhost:{}", self.0.addr.port())
+    }
+
+    /// The hub's own name: what `sr` must name.
+    pub fn host_name(&self) -> &str {
+        &self.0.inner.options.host_name
+    }
+
+    /// Who signed the hub's certificate.
+    pub fn authority(&self) -> &Authority {
+        &self.0.authority
+    }
+
+    /// The certificate clients have to trust, in PEM.
+    pub fn ca_pem(&self) -> &str {
+        self.0.authority.ca_pem()
+    }
+
+    /// Where the control API listens, if it does.
+    pub fn control_addr(&self) -> Option<SocketAddr> {
+        self.0.control.as_ref().map(|(addr, _)| *addr)
+    }
+
+    /// Adds a device or replaces its keys and state; its counters stay.
+    pub fn put_device(&self, device: Device) {
+        self.0.inner.registry.put(device);
+    }
+
+    /// Removes a device; says whether there was one.
+    pub fn remove_device(&self, id: &str) -> bool {
+        self.0.inner.registry.remove(id)
+    }
+
+    /// A device as it is now.
+    pub fn device(&self, id: &str) -> Option<Device> {
+        self.0.inner.registry.get(id).map(|entry| entry.device.clone())
+    }
+
+    /// The next `times` requests (`u32::MAX`: all) meet `fault`. Faults armed earlier go first.
+    pub fn fail_next(&self, times: u32, fault: Fault) {
+        self.0.inner.faults.arm(None, times, fault);
+    }
+
+    /// The next `times` requests of one device meet `fault`.
+    pub fn fail_next_of(&self, device: &str, times: u32, fault: Fault) {
+        self.0.inner.faults.arm(Some(device), times, fault);
+    }
+
+    /// Takes all armed faults back; returns for how many requests they still stood.
+    pub fn clear_faults(&self) -> u64 {
+        self.0.inner.faults.clear()
+    }
+
+    /// Every message from now on, as it arrives. A receiver that falls more than 4 096 behind misses some,
+    /// and is told so.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Arrived>> {
+        self.0.inner.feed.subscribe()
+    }
+
+    /// The messages kept, oldest first.
+    pub fn arrived(&self) -> Vec<Arc<Arrived>> {
+        self.0.inner.feed.after(0, usize::MAX)
+    }
+
+    /// The messages kept with a number above `after`, oldest first, `limit` at most.
+    pub fn arrived_after(&self, after: u64, limit: usize) -> Vec<Arc<Arrived>> {
+        self.0.inner.feed.after(after, limit)
+    }
+
+    /// Forgets the messages kept. Numbers and counters go on.
+    pub fn forget(&self) {
+        self.0.inner.feed.forget();
+    }
+
+    /// Waits until `messages` have arrived since the start. Never gives up: put a timeout around it.
+    pub async fn wait_for(&self, messages: u64) {
+        self.0.inner.feed.wait_for(messages).await;
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> Stats {
+        self.0.inner.stats()
+    }
+
+    /// An outage: closes the listener and all connections. Devices, feed and counters stay.
+    pub fn go_down(&self) {
+        drop(self.serving().take());
+    }
+
+    /// The end of an outage: listens again, on the same address.
+    pub async fn come_up(&self) -> Result<(), StartError> {
+        let listener = bind(self.0.addr).await?;
+        self.listen(listener);
+        Ok(())
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.0.inner
+    }
+
+    fn listen(&self, listener: TcpListener) {
+        let inner = self.0.inner.clone();
+        let opened = inner.counters.connections.clone();
+        let service = service_fn(move |request| service::answer(inner.clone(), request));
+        let serving = tls::serve(listener, self.0.config.clone(), service, opened);
+        *self.serving() = Some(serving);
+    }
+
+    fn serving(&self) -> std::sync::MutexGuard<'_, Option<Serving>> {
+        self.0.serving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Listens on `addr`.
+pub(crate) async fn bind(addr: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(addr)
+        .await
+        .map_err(|source| StartError::Bind { addr, source })
+}
+
+/// The address a listener got; `asked` is for the error.
+pub(crate) fn address(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, StartError> {
+    listener
+        .local_addr()
+        .map_err(|source| StartError::Bind { addr: asked, source })
+}
+
+/// What ends with the last handle.
+struct Running {
+    inner: Arc<Inner>,
+    authority: Authority,
+    config: Arc<ServerConfig>,
+    addr: SocketAddr,
+    /// `None` during an outage.
+    serving: Mutex<Option<Serving>>,
+    control: Option<(SocketAddr, AbortHandle)>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some((_, task)) = &self.control {
+            task.abort();
+        }
+    }
+}
+
+/// What every request shares.
+pub(crate) struct Inner {
+    pub(crate) options: HubOptions,
+    pub(crate) registry: registry::Registry,
+    faults: fault::Faults,
+    feed: feed::Feed,
+    meter: meter::Meter,
+    counters: stats::Counters,
+    /// A DPS without a listener of its own, served here too.
+    pub(crate) guest: RwLock<Weak<dps::Inner>>,
+}
+
+impl Inner {
+    fn new(options: HubOptions) -> Self {
+        let registry = registry::Registry::default();
+        for device in &options.devices {
+            registry.put(device.clone());
+        }
+        Self {
+            registry,
+            faults: fault::Faults::default(),
+            feed: feed::Feed::new(options.keep),
+            meter: meter::Meter::new(options.limits),
+            counters: stats::Counters::default(),
+            guest: RwLock::new(Weak::new()),
+            options,
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Who may send for which device.
+
+use std::sync::Arc;
+
+use super::Inner;
+use super::options::Device;
+use super::refusal::Refusal;
+use super::registry::{Entry, is_device_id};
+use super::token::Token;
+
+/// Lets a request act for `device`, or says why not. A token signs either with one of the device's own keys,
+/// for this device alone, or with a policy (`skn`) that has the right "device connect", for the hub, for
+/// all its devices or for this one.
+pub(super) fn admit(
+    hub: &Inner,
+    authorization: Option<&str>,
+    device: &str,
+    now_ms: i64,
+) -> Result<Arc<Entry>, Refusal> {
+    if !is_device_id(device) {
+        return Err(Refusal::argument(format!("'{device}' is no device id")));
+    }
+    let token = authorization
+        .and_then(Token::parse)
+        .ok_or_else(Refusal::unauthorized)?;
+    let resource = [hub.options.host_name.as_str(), "devices", device];
+    if token.is_expired(now_ms) || !token.covers(&resource) {
+        return Err(Refusal::unauthorized());
+    }
+    let entry = if token.policy.is_some() {
+        by_policy(hub, &token, device)?
+    } else if token.resource.len() == resource.len() {
+        by_device_key(hub, &token, device)?
+    } else {
+        return Err(Refusal::unauthorized());
+    };
+    if entry.device.enabled {
+        Ok(entry)
+    } else {
+        Err(Refusal::disabled(device))
+    }
+}
+
+fn by_policy(hub: &Inner, token: &Token<'_>, device: &str) -> Result<Arc<Entry>, Refusal> {
+    let name = token.policy.as_deref();
+    let policy = hub
+        .options
+        .policies
+        .iter()
+        .find(|policy| Some(policy.name.as_str()) == name);
+    let signed = |key| token.is_signed_by(key);
+    let policy = policy.filter(|p| p.connects_devices && (signed(&p.primary) || signed(&p.secondary)));
+    policy.ok_or_else(Refusal::unauthorized)?;
+    match (hub.registry.get(device), &hub.options.auto_create) {
+        (Some(entry), _) => Ok(entry),
+        (None, Some(group)) => Ok(hub
+            .registry
+            .get_or_put(device, || Device::new(device, group.derive(device)))),
+        (None, None) => Err(Refusal::no_device(device)),
+    }
+}
+
+fn by_device_key(hub: &Inner, token: &Token<'_>, device: &str) -> Result<Arc<Entry>, Refusal> {
+    let signed =
+        |device: &Device| token.is_signed_by(&device.primary) || token.is_signed_by(&device.secondary);
+    match (hub.registry.get(device), &hub.options.auto_create) {
+        (Some(entry), _) if signed(&entry.device) => Ok(entry),
+        (None, Some(group)) => {
+            let new = Device::new(device, group.derive(device));
+            if !signed(&new) {
+                return Err(Refusal::unauthorized());
+            }
+            Ok(hub.registry.get_or_put(device, || new))
+        }
+        (None, None) => Err(Refusal::no_device(device)),
+        (Some(_), _) => Err(Refusal::unauthorized()),
+    }
+}

@@ -1,0 +1,351 @@
+//! Hub and DPS at the command line.
+
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Parser;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::registry::is_device_id;
+use super::reply::rfc3339;
+use super::{Arrived, Device, Hub, HubOptions, Key, KeyError, Limits, Policy, StartError, Tier};
+use crate::dps::{Dps, DpsOptions, Group};
+use crate::tls::{self, Authority};
+
+/// Azure IoT Hub and DPS on loopback, device side over HTTPS.
+///
+/// Keys and certificates are made at the first start and kept in --dir, so that connection strings stay the
+/// same. Arriving messages are shown, one a line, until Ctrl-C.
+#[derive(Debug, Clone, Parser)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Port of the hub (HTTPS); 0 takes a free one.
+    #[arg(long, default_value_t = 8443)]
+    pub port: u16,
+    /// Port of the DPS (HTTPS). The hub's own port serves both, for SDKs that know port 443 only.
+    #[arg(long, default_value_t = 8444)]
+    pub dps_port: u16,
+    /// Port of the control API (HTTP, loopback): feed, counters, faults, devices. `curl` it for a list.
+    #[arg(long, default_value_t = 8445)]
+    pub control_port: u16,
+    /// Address to listen on for HTTPS.
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub bind: IpAddr,
+    /// Where keys and certificates are kept.
+    #[arg(long, default_value = ".emulator", value_name = "DIR")]
+    pub dir: PathBuf,
+    /// The hub's own name: HostName in connection strings, sr in tokens, assignedHub at the DPS.
+    #[arg(long, default_value = "localhost", value_name = "NAME")]
+    pub host_name: String,
+    /// Id scope of the DPS.
+    #[arg(long, default_value = "0ne00EMULATE", value_name = "SCOPE")]
+    pub id_scope: String,
+    /// A device to register; may be repeated.
+    #[arg(long = "device", value_name = "ID", value_parser = device_id, default_values_t = ["meter-001".to_owned()])]
+    pub devices: Vec<String>,
+    /// Create unknown devices when they first send, with the key of the enrolment group.
+    #[arg(long)]
+    pub auto_create: bool,
+    /// Tier: the size of a billing unit, and the limits of --limits.
+    #[arg(long, value_enum, default_value_t = Tier::S1)]
+    pub tier: Tier,
+    /// Enforce the tier's documented rate and daily quota for so many hub units.
+    #[arg(long, value_name = "UNITS")]
+    pub limits: Option<u32>,
+    /// Print addresses and keys, and nothing of what arrives.
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  # a hub with two devices; their connection strings are printed
+  emulator hub --device meter-001 --device meter-002
+
+  # a client that trusts it
+  SSL_CERT_FILE=.emulator/ca.pem curl …          NODE_EXTRA_CA_CERTS=.emulator/ca.pem node …
+
+  # the Node and Python SDKs dial port 443
+  sudo emulator hub --port 443
+
+  # three requests of one device fail
+  curl localhost:8445/faults --json '{\"times\":3,\"device\":\"meter-001\",\"fault\":{\"status\":{\"code\":503}}}'
+
+  # what arrived
+  curl localhost:8445/feed?after=0";
+
+/// Why the command ends.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// Hub or DPS does not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The kept key cannot be read or written.
+    #[error("cannot use {path} for the emulator's key: {source}")]
+    File {
+        /// The file at fault.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The kept key is damaged.
+    #[error("{path} holds no key ({source}); delete it and a new one is made")]
+    Key {
+        /// The file at fault.
+        path: PathBuf,
+        /// Why.
+        source: KeyError,
+    },
+    /// Ctrl-C cannot be waited for, or the terminal is gone.
+    #[error("the terminal is gone: {0}")]
+    Terminal(#[from] io::Error),
+}
+
+impl From<tls::Error> for CommandError {
+    fn from(error: tls::Error) -> Self {
+        Self::Start(error.into())
+    }
+}
+
+/// Runs hub and DPS, prints how to reach them and what arrives, until Ctrl-C.
+pub async fn run(args: Args) -> Result<(), CommandError> {
+    let started = Started::new(&args).await?;
+    let hub = &started.hub;
+    let mut live = hub.subscribe();
+    let mut out = io::stdout();
+    started.introduce(&mut out, &args.devices)?;
+    let stop = tokio::signal::ctrl_c();
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            stopped = &mut stop => {
+                let stats = hub.stats();
+                writeln!(out, "{} messages, {} billing units", stats.messages, stats.units)?;
+                return Ok(stopped?);
+            }
+            arrived = live.recv() => match arrived {
+                Ok(message) if !args.quiet => writeln!(out, "{}", line(&message))?,
+                Ok(_) => {}
+                Err(RecvError::Lagged(missed)) => writeln!(out, "… {missed} more")?,
+                Err(RecvError::Closed) => return Ok(()),
+            },
+        }
+    }
+}
+
+/// What runs, and the key that all others derive from.
+struct Started {
+    hub: Hub,
+    dps: Dps,
+    group: Key,
+}
+
+impl Started {
+    async fn new(args: &Args) -> Result<Self, CommandError> {
+        let authority = Authority::load_or_create(&args.dir)?;
+        let group = load_or_create_key(&args.dir.join("group.key"))?;
+        let limits = args.limits.map(|units| Limits::documented(args.tier, units));
+        let policies = ["iothubowner", "device", "service"].map(|name| policy(&group, name));
+        let hub = Hub::start(HubOptions {
+            bind: SocketAddr::new(args.bind, args.port),
+            control: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, args.control_port))),
+            host_name: args.host_name.clone(),
+            authority: Some(authority),
+            devices: args
+                .devices
+                .iter()
+                .map(|id| Device::new(id, group.derive(id)))
+                .collect(),
+            policies: policies.to_vec(),
+            auto_create: args.auto_create.then(|| group.clone()),
+            tier: args.tier,
+            limits: limits.unwrap_or_default(),
+            ..HubOptions::default()
+        })
+        .await?;
+        let enrolments = DpsOptions {
+            bind: Some(SocketAddr::new(args.bind, args.dps_port)),
+            id_scope: args.id_scope.clone(),
+            groups: vec![Group::new("meters", group.clone())],
+            ..DpsOptions::default()
+        };
+        let dps = Dps::start(enrolments, &hub).await?;
+        Ok(Self { hub, dps, group })
+    }
+
+    /// Says how to reach what runs.
+    fn introduce(&self, out: &mut impl Write, devices: &[String]) -> io::Result<()> {
+        let (hub, dps, group) = (&self.hub, &self.dps, &self.group);
+        let name = hub.host_name();
+        writeln!(out, "hub      {}  (name {name})", hub.url())?;
+        writeln!(out, "dps      {}  (id scope {})", dps.url(), dps.id_scope())?;
+        if let Some(control) = hub.control_addr() {
+            writeln!(out, "control  http://{control}")?;
+        }
+        if let Some(ca) = hub.authority().ca_path() {
+            writeln!(out, "trust    {}", std::path::absolute(ca)?.display())?;
+        }
+        writeln!(out, "group    meters, key {}", group.text())?;
+        let owner = policy(group, "iothubowner");
+        writeln!(out, "owner    {}", owner.connection_string(name))?;
+        for device in devices.iter().filter_map(|id| hub.device(id)) {
+            writeln!(out, "device   {}", device.connection_string(name))?;
+        }
+        writeln!(out)?;
+        out.flush()
+    }
+}
+
+fn policy(group: &Key, name: &str) -> Policy {
+    Policy::new(name, group.derive(&format!("policy {name}")))
+}
+
+fn device_id(text: &str) -> Result<String, String> {
+    if is_device_id(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("a device id has 1 to 128 letters, digits and -:.+%_#*?!(),=@$'".to_owned())
+    }
+}
+
+/// One message on one line: what fits a terminal of its body.
+fn line(message: &Arc<Arrived>) -> String {
+    let text = String::from_utf8_lossy(&message.body);
+    let mut body: String = text.chars().take(100).filter(|c| !c.is_control()).collect();
+    if text.len() > body.len() {
+        body.push('…');
+    }
+    let properties: Vec<String> = message
+        .properties
+        .iter()
+        .map(|(k, v)| format!("{k}={v}"))
+        .collect();
+    format!(
+        "{:>6}  {}  {}  {} B  {} u  {}  {}  {body}",
+        message.number,
+        rfc3339(message.at),
+        message.device,
+        message.body.len(),
+        message.units,
+        message.message_id.as_deref().unwrap_or("-"),
+        properties.join(" "),
+    )
+}
+
+/// The key that all others derive from, made at the first start. Readable by the owner alone.
+fn load_or_create_key(path: &Path) -> Result<Key, CommandError> {
+    let file = |source| CommandError::File {
+        path: path.to_owned(),
+        source,
+    };
+    if !path.exists() {
+        let key = Key::random().map_err(tls::Error::from)?;
+        let dir = path.parent().unwrap_or(Path::new("."));
+        let mut new = tempfile::NamedTempFile::new_in(dir).map_err(file)?;
+        new.write_all(key.text().as_bytes()).map_err(file)?;
+        // Another process may have been first; its key is read below.
+        match new.persist_noclobber(path) {
+            Err(e) if e.error.kind() != io::ErrorKind::AlreadyExists => return Err(file(e.error)),
+            _ => {}
+        }
+    }
+    let text = std::fs::read_to_string(path).map_err(file)?;
+    Key::parse(text.trim()).map_err(|source| CommandError::Key {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent_and_ids_are_checked() {
+        Args::command().debug_assert();
+        let devices = |args: &[&str]| Args::try_parse_from([&["hub"], args].concat()).map(|a| a.devices);
+        assert_eq!(devices(&[]).unwrap(), ["meter-001"]);
+        assert_eq!(
+            devices(&["--device", "a", "--device", "b:1"]).unwrap(),
+            ["a", "b:1"]
+        );
+        assert!(
+            devices(&["--device", "a b"])
+                .unwrap_err()
+                .to_string()
+                .contains("a device id has")
+        );
+    }
+
+    /// Keys, certificates and so connection strings are the same at the next start.
+    #[tokio::test]
+    async fn a_second_start_prints_the_same_credentials() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("new");
+        let ports = ["--port=0", "--dps-port=0", "--control-port=0"];
+        let dir = format!("--dir={}", dir.display());
+        let args = Args::parse_from([&["hub", &dir, "--device=a", "--device=b"], &ports[..]].concat());
+        let mut starts = Vec::new();
+        for _ in 0..2 {
+            let started = Started::new(&args).await.unwrap();
+            let mut out = Vec::new();
+            started.introduce(&mut out, &args.devices).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            let keys: Vec<String> = text
+                .lines()
+                .filter(|l| l.to_lowercase().contains("key"))
+                .map(str::to_owned)
+                .collect();
+            assert_eq!(keys.len(), 4, "{text}");
+            assert!(
+                keys[3].starts_with("device   HostName=localhost;DeviceId=b;SharedAccessKey="),
+                "{text}"
+            );
+            assert!(text.contains("new/ca.pem"), "{text}");
+            starts.push((keys, started.hub.ca_pem().to_owned()));
+        }
+        assert_eq!(starts[0], starts[1]);
+    }
+
+    #[test]
+    fn a_damaged_key_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("group.key");
+        let key = load_or_create_key(&path).unwrap();
+        assert_eq!(load_or_create_key(&path).unwrap(), key);
+        std::fs::write(&path, "AAAA").unwrap();
+        let error = load_or_create_key(&path).unwrap_err().to_string();
+        assert!(
+            error.contains("group.key") && error.contains("3 bytes"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_message_is_one_line_whatever_it_holds() {
+        let message = Arrived {
+            number: 7,
+            device: "m".to_owned(),
+            at: 0,
+            message_id: None,
+            content_type: None,
+            content_encoding: None,
+            creation_time: None,
+            properties: [("a".to_owned(), "b".to_owned())].into(),
+            system: Default::default(),
+            body: "{\n\u{1b}[2J}".repeat(60).into(),
+            units: 1,
+        };
+        let line = line(&message.into());
+        assert!(
+            line.starts_with("     7  1970-01-01T00:00:00.000Z  m  420 B  1 u  -  a=b  {[2J}"),
+            "{line}"
+        );
+        assert!(line.ends_with('…') && !line.contains(char::is_control), "{line}");
+    }
+}

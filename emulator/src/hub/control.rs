@@ -1,0 +1,237 @@
+//! The control API: what people and scripts see and steer. Plain HTTP on loopback, no credentials.
+//!
+//! | | |
+//! |---|---|
+//! | `GET /` | this list, as text |
+//! | `GET /feed?after=N&limit=M` | messages kept with a number above N (0), oldest first, M (1000) at most |
+//! | `GET /feed/stream?after=N` | the same, then every new message as it arrives, one JSON document a line |
+//! | `GET /stats` | counters |
+//! | `POST /faults` | `{"times":3,"device":"meter-001","fault":{"status":{"code":503,"retry_after":5}}}` |
+//! | `DELETE /faults` | takes armed faults back |
+//! | `GET /devices` | the devices, with connection strings |
+//! | `PUT /devices/{id}` | `{"primary_key":"…","secondary_key":"…","enabled":true}`, all optional |
+//! | `DELETE /devices/{id}` | removes a device |
+//!
+//! A message has the fields of [`Arrived`] in camel case; its body is `body` where it is UTF-8, else `bodyBase64`.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::task::AbortHandle;
+
+use super::feed::Arrived;
+use super::options::Device;
+use super::registry::is_device_id;
+use super::reply::rfc3339;
+use super::{Fault, Inner, Key, Stats};
+
+/// Serves the control API until the returned handle is aborted.
+pub(super) fn serve(listener: TcpListener, hub: Arc<Inner>) -> AbortHandle {
+    let router = Router::new()
+        .route("/", get(async || INDEX))
+        .route("/feed", get(feed))
+        .route("/feed/stream", get(stream))
+        .route("/stats", get(stats))
+        .route("/faults", post(arm).delete(disarm))
+        .route("/devices", get(devices))
+        .route("/devices/{id}", put(put_device).delete(remove_device))
+        .with_state(hub);
+    let serving = async move { axum::serve(listener, router).await };
+    tokio::spawn(serving).abort_handle()
+}
+
+const INDEX: &str = "\
+GET    /feed?after=N&limit=M     messages kept, oldest first
+GET    /feed/stream?after=N      the same, then new ones as they arrive, one JSON document a line
+GET    /stats                    counters
+POST   /faults                   {\"times\":3,\"device\":\"meter-001\",\"fault\":{\"status\":{\"code\":503,\"retry_after\":5}}}
+                                 other faults: \"reset\", \"reset_after_accept\", {\"delay\":250}, {\"clock_skew\":-600}
+DELETE /faults                   takes armed faults back
+GET    /devices                  the devices, with connection strings
+PUT    /devices/{id}             {\"primary_key\":\"…\",\"secondary_key\":\"…\",\"enabled\":true}, all optional
+DELETE /devices/{id}             removes a device
+";
+
+#[derive(Deserialize)]
+struct From {
+    #[serde(default)]
+    after: u64,
+    #[serde(default = "thousand")]
+    limit: usize,
+}
+
+fn thousand() -> usize {
+    1000
+}
+
+async fn feed(State(hub): State<Arc<Inner>>, Query(from): Query<From>) -> Json<Value> {
+    let messages = hub.feed.after(from.after, from.limit);
+    Json(json!({ "messages": messages.iter().map(|m| view(m)).collect::<Vec<_>>() }))
+}
+
+async fn stream(State(hub): State<Arc<Inner>>, Query(from): Query<From>) -> Response {
+    // Subscribed before the kept ones are read, so that none is missed; numbers drop the doubles.
+    let live = hub.feed.subscribe();
+    let kept = VecDeque::from(hub.feed.after(from.after, usize::MAX));
+    let lines = futures_util::stream::unfold(
+        (kept, live, from.after),
+        |(mut kept, mut live, last)| async move {
+            let message = next(&mut kept, &mut live, last).await?;
+            let line = Ok::<_, Infallible>(format!("{}\n", view(&message)));
+            Some((line, (kept, live, message.number)))
+        },
+    );
+    (
+        [(CONTENT_TYPE, "application/x-ndjson")],
+        axum::body::Body::from_stream(lines),
+    )
+        .into_response()
+}
+
+async fn next(
+    kept: &mut VecDeque<Arc<Arrived>>,
+    live: &mut Receiver<Arc<Arrived>>,
+    last: u64,
+) -> Option<Arc<Arrived>> {
+    if let Some(message) = kept.pop_front() {
+        return Some(message);
+    }
+    loop {
+        match live.recv().await {
+            Ok(message) if message.number > last => return Some(message),
+            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return None,
+        }
+    }
+}
+
+async fn stats(State(hub): State<Arc<Inner>>) -> Json<Stats> {
+    Json(hub.stats())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Order {
+    #[serde(default = "once")]
+    times: u32,
+    device: Option<String>,
+    fault: Fault,
+}
+
+fn once() -> u32 {
+    1
+}
+
+async fn arm(State(hub): State<Arc<Inner>>, Json(order): Json<Order>) -> Response {
+    if matches!(order.fault, Fault::Status { code, .. } if !(200..=599).contains(&code)) {
+        return bad("a fault's status is 200 to 599");
+    }
+    hub.faults.arm(order.device.as_deref(), order.times, order.fault);
+    StatusCode::NO_CONTENT.into_response()
+}
+
+async fn disarm(State(hub): State<Arc<Inner>>) -> Json<Value> {
+    Json(json!({ "cleared": hub.faults.clear() }))
+}
+
+async fn devices(State(hub): State<Arc<Inner>>) -> Json<Value> {
+    let all = hub.registry.all();
+    Json(
+        all.values()
+            .map(|entry| device_view(&hub, &entry.device))
+            .collect(),
+    )
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Identity {
+    primary_key: Option<String>,
+    secondary_key: Option<String>,
+    enabled: Option<bool>,
+}
+
+async fn put_device(
+    State(hub): State<Arc<Inner>>,
+    Path(id): Path<String>,
+    Json(asked): Json<Identity>,
+) -> Response {
+    if !is_device_id(&id) {
+        return bad("a device id has 1 to 128 letters, digits and -:.+%_#*?!(),=@$'");
+    }
+    let known = hub.registry.get(&id).map(|entry| entry.device.clone());
+    let mut device = match known.map_or_else(|| Key::random().map(|key| Device::new(&id, key)), Ok) {
+        Ok(device) => device,
+        Err(error) => {
+            return (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response();
+        }
+    };
+    for (text, key) in [
+        (asked.primary_key, &mut device.primary),
+        (asked.secondary_key, &mut device.secondary),
+    ] {
+        match text.as_deref().map(Key::parse) {
+            Some(Ok(parsed)) => *key = parsed,
+            Some(Err(error)) => return bad(&error.to_string()),
+            None => {}
+        }
+    }
+    device.enabled = asked.enabled.unwrap_or(device.enabled);
+    let view = device_view(&hub, &device);
+    hub.registry.put(device);
+    Json(view).into_response()
+}
+
+async fn remove_device(State(hub): State<Arc<Inner>>, Path(id): Path<String>) -> StatusCode {
+    if hub.registry.remove(&id) {
+        StatusCode::NO_CONTENT
+    } else {
+        StatusCode::NOT_FOUND
+    }
+}
+
+fn device_view(hub: &Inner, device: &Device) -> Value {
+    json!({
+        "id": device.id,
+        "enabled": device.enabled,
+        "connectionString": device.connection_string(&hub.options.host_name),
+    })
+}
+
+fn bad(text: &str) -> Response {
+    (StatusCode::BAD_REQUEST, Json(json!({ "error": text }))).into_response()
+}
+
+fn view(message: &Arrived) -> Value {
+    let mut view = json!({
+        "number": message.number,
+        "device": message.device,
+        "at": rfc3339(message.at),
+        "messageId": message.message_id,
+        "contentType": message.content_type,
+        "contentEncoding": message.content_encoding,
+        "creationTime": message.creation_time,
+        "properties": message.properties,
+        "system": message.system,
+        "units": message.units,
+    });
+    match std::str::from_utf8(&message.body) {
+        Ok(text) => view["body"] = text.into(),
+        Err(_) => view["bodyBase64"] = STANDARD.encode(&message.body).into(),
+    }
+    view
+}

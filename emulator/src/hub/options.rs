@@ -1,0 +1,214 @@
+//! What a hub is started with.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use super::clock::Clock;
+use super::key::Key;
+use crate::tls::Authority;
+
+/// Settings of a [`super::Hub`]. Start from `HubOptions::default()` and change what matters.
+#[derive(Clone)]
+pub struct HubOptions {
+    /// Where to listen for TLS; port 0 takes a free one.
+    pub bind: SocketAddr,
+    /// Where the control API listens (plain HTTP, loopback only); `None` for no control API.
+    pub control: Option<SocketAddr>,
+    /// The hub's own name, as it stands in connection strings and in `sr`. Tokens are checked against this
+    /// name and never against the `Host` header, so that a client may reach the hub under another one
+    /// (`GatewayHostName`).
+    pub host_name: String,
+    /// Who signs the server certificate; a new authority in memory if `None`.
+    pub authority: Option<Authority>,
+    /// Devices known from the start.
+    pub devices: Vec<Device>,
+    /// Shared access policies of the hub.
+    pub policies: Vec<Policy>,
+    /// Off by default. With a group key, unknown devices come into being when they first send: with the
+    /// key derived from this one, if their token is signed with it or a policy vouches for them.
+    pub auto_create: Option<Key>,
+    /// What a hub unit bills and how large a billing step is.
+    pub tier: Tier,
+    /// Sizes, rates and quota that the hub enforces.
+    pub limits: Limits,
+    /// How much of what arrives is kept for [`super::Hub::arrived`] and the feed.
+    pub keep: Keep,
+    /// Refuse application property names and values that the documentation forbids over HTTPS. On by
+    /// default: what passes here must pass at Azure.
+    pub strict_properties: bool,
+    /// The hub's clock.
+    pub clock: Clock,
+}
+
+/// A device identity with symmetric keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Device id: up to 128 characters, letter case counts.
+    pub id: String,
+    /// Either key signs.
+    pub primary: Key,
+    /// Either key signs.
+    pub secondary: Key,
+    /// A disabled device is known, yet refused.
+    pub enabled: bool,
+}
+
+/// A shared access policy of the hub.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Its name, as in `skn`.
+    pub name: String,
+    /// Either key signs.
+    pub primary: Key,
+    /// Either key signs.
+    pub secondary: Key,
+    /// The right "device connect": may send for devices.
+    pub connects_devices: bool,
+}
+
+/// Tiers, for the billing step alone; [`Limits::documented`] gives the rates and quotas that go with them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Tier {
+    /// Free: 8 000 messages a day, counted in steps of 512 bytes.
+    F1,
+    /// Standard 1 (and Basic 1): 400 000 messages a day and unit, in steps of 4 096 bytes.
+    #[default]
+    S1,
+    /// Standard 2: 6 000 000.
+    S2,
+    /// Standard 3: 300 000 000.
+    S3,
+}
+
+/// Limits the hub enforces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest message: body, values of system properties, names and values of application properties.
+    pub message_bytes: usize,
+    /// Largest batch, as serialised.
+    pub batch_bytes: usize,
+    /// Send operations a second (a batch is one); above it 429. `None`: no throttle.
+    pub sends_per_second: Option<u32>,
+    /// Billing units a day (UTC); above it 403002. `None`: no quota.
+    pub units_per_day: Option<u64>,
+}
+
+/// How much of what arrived is kept in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// Counters alone, for measurements.
+    CountOnly,
+    /// The last so many messages, up to so many bytes of bodies in all.
+    Last {
+        /// Messages at most.
+        messages: usize,
+        /// Bytes of bodies at most.
+        bytes: usize,
+    },
+}
+
+impl Default for HubOptions {
+    fn default() -> Self {
+        Self {
+            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            control: None,
+            host_name: "localhost".to_owned(),
+            authority: None,
+            devices: Vec::new(),
+            policies: Vec::new(),
+            auto_create: None,
+            tier: Tier::default(),
+            limits: Limits::default(),
+            keep: Keep::default(),
+            strict_properties: true,
+            clock: Clock::system(),
+        }
+    }
+}
+
+impl Device {
+    /// An enabled device; the secondary key is derived from the first.
+    pub fn new(id: &str, primary: Key) -> Self {
+        let secondary = primary.derive("secondary");
+        Self {
+            id: id.to_owned(),
+            primary,
+            secondary,
+            enabled: true,
+        }
+    }
+
+    /// What a client is configured with.
+    pub fn connection_string(&self, host_name: &str) -> String {
+        format!(
+            "HostName={host_name};DeviceId={};SharedAccessKey={}",
+            self.id,
+            self.primary.text()
+        )
+    }
+}
+
+impl Policy {
+    /// One of the hub's built-in policies; of these, `iothubowner` and `device` may send for devices. The
+    /// secondary key is derived from the first.
+    pub fn new(name: &str, primary: Key) -> Self {
+        let secondary = primary.derive("secondary");
+        let connects_devices = matches!(name, "iothubowner" | "device");
+        Self {
+            name: name.to_owned(),
+            primary,
+            secondary,
+            connects_devices,
+        }
+    }
+
+    /// What a service is configured with.
+    pub fn connection_string(&self, host_name: &str) -> String {
+        let (name, key) = (&self.name, self.primary.text());
+        format!("HostName={host_name};SharedAccessKeyName={name};SharedAccessKey={key}")
+    }
+}
+
+impl Tier {
+    /// Bytes in one billing unit.
+    pub fn unit_bytes(self) -> usize {
+        if self == Self::F1 { 512 } else { 4096 }
+    }
+}
+
+impl Limits {
+    /// The documented rates and quotas of `units` hub units (Azure docs, IoT Hub quotas and throttling, 2025-05).
+    pub fn documented(tier: Tier, units: u32) -> Self {
+        let (sends, day) = match tier {
+            Tier::F1 => (100, 8_000),
+            Tier::S1 => (units.saturating_mul(12).max(100), 400_000),
+            Tier::S2 => (units.saturating_mul(120), 6_000_000),
+            Tier::S3 => (units.saturating_mul(6_000), 300_000_000),
+        };
+        Self {
+            sends_per_second: Some(sends),
+            units_per_day: Some(day * u64::from(units)),
+            ..Self::default()
+        }
+    }
+}
+
+impl Default for Limits {
+    /// The documented sizes (256 KB each), no throttle, no quota.
+    fn default() -> Self {
+        Self {
+            message_bytes: 256 * 1024,
+            batch_bytes: 256 * 1024,
+            sends_per_second: None,
+            units_per_day: None,
+        }
+    }
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self::Last {
+            messages: 100_000,
+            bytes: 64 << 20,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! How the hub says no: status, `iothub-errorcode` and body of each refusal.
+
+use bytes::Bytes;
+use hyper::StatusCode;
+use serde_json::json;
+
+/// A refusal, in the first of the hub's body shapes:
+/// `{"Message":"ErrorCode:…;…","ExceptionMessage":"Tracking ID:…"}`.
+///
+/// Names and numbers are those of Microsoft's `ErrorCode` enumeration (Azure/azure-iot-sdk-csharp) and of
+/// the page "Troubleshoot Azure IoT Hub error codes".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    /// Header `iothub-errorcode`.
+    pub(crate) name: &'static str,
+    /// What follows the name in `Message`.
+    pub(crate) text: String,
+}
+
+impl Refusal {
+    /// 400004: something in the request is wrong; `text` says what.
+    pub(crate) fn argument(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "ArgumentInvalid", text)
+    }
+
+    /// 400001: `api-version` is missing or no version.
+    pub(crate) fn api_version() -> Self {
+        let text = "The api-version query parameter is missing or invalid";
+        Self::new(StatusCode::BAD_REQUEST, "InvalidProtocolVersion", text)
+    }
+
+    /// 400006: a body that is not what it claims to be.
+    pub(crate) fn format(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "IotHubFormatError", text)
+    }
+
+    /// 401002. As at the hub, the answer does not tell a bad signature from an expired token.
+    pub(crate) fn unauthorized() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "IotHubUnauthorizedAccess",
+            "Unauthorized",
+        )
+    }
+
+    /// 403002: the day's quota is used up.
+    pub(crate) fn quota(hub: &str, max: u64, used: u64) -> Self {
+        let text = format!(
+            "Total number of messages on IotHub '{hub}' exceeded the allocated quota. \
+             Max allowed message count : '{max}', current message count : '{used}'."
+        );
+        Self::new(StatusCode::FORBIDDEN, "IotHubQuotaExceeded", text)
+    }
+
+    /// 403012: the device is disabled. The documentation gives the number and not the name.
+    pub(crate) fn disabled(device: &str) -> Self {
+        let text = format!("Device {device} is disabled");
+        Self::new(StatusCode::FORBIDDEN, "DeviceDisabled", text)
+    }
+
+    /// 404001.
+    pub(crate) fn no_device(device: &str) -> Self {
+        let text = format!("Device {device} not registered");
+        Self::new(StatusCode::NOT_FOUND, "DeviceNotFound", text)
+    }
+
+    /// No such path.
+    pub(crate) fn no_route() -> Self {
+        let text = "No HTTP resource was found that matches the request URI";
+        Self::new(StatusCode::NOT_FOUND, "ResourceNotFound", text)
+    }
+
+    /// A known path, another method.
+    pub(crate) fn method() -> Self {
+        let text = "The requested resource does not support this http method";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "InvalidOperation", text)
+    }
+
+    /// 412002: the lock token of a cloud-to-device message is not known (any more).
+    pub(crate) fn lock_lost() -> Self {
+        let text = "The lock on the message is lost";
+        Self::new(StatusCode::PRECONDITION_FAILED, "DeviceMessageLockLost", text)
+    }
+
+    /// 413001.
+    pub(crate) fn too_large(limit: usize) -> Self {
+        let text = format!("The message or batch exceeds the maximum of {limit} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "MessageTooLarge", text)
+    }
+
+    /// 429003.
+    pub(crate) fn throttled() -> Self {
+        let text = "The request has been throttled. Wait 10 seconds and try again. \
+                    Operation type: DeviceSendMessage";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "ThrottlingBacklogTimeout", text)
+    }
+
+    /// The usual refusal of a status, for faults on demand.
+    pub(crate) fn of_status(status: StatusCode, hub: &str, device: &str) -> Self {
+        match status.as_u16() {
+            400 => Self::argument("The request is invalid"),
+            401 => Self::unauthorized(),
+            403 => Self::quota(hub, 8_000, 8_000),
+            404 => Self::no_device(device),
+            412 => Self::lock_lost(),
+            413 => Self::too_large(256 * 1024),
+            429 => Self::throttled(),
+            503 => Self::new(
+                status,
+                "ServiceUnavailable",
+                "The service is temporarily unavailable",
+            ),
+            504 => Self::new(status, "GatewayTimeout", "The operation did not complete in time"),
+            _ => Self::new(status, "ServerError", "An internal error occurred, please retry"),
+        }
+    }
+
+    /// The body, for request `id` at `stamp` (RFC 3339).
+    pub(crate) fn body(&self, id: &str, stamp: &str) -> Bytes {
+        json!({
+            "Message": format!("ErrorCode:{};{}", self.name, self.text),
+            "ExceptionMessage": format!("Tracking ID:{id}-G:0-TimeStamp:{stamp}"),
+        })
+        .to_string()
+        .into()
+    }
+
+    fn new(status: StatusCode, name: &'static str, text: impl Into<String>) -> Self {
+        Self {
+            status,
+            name,
+            text: text.into(),
+        }
+    }
+}

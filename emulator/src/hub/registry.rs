@@ -1,0 +1,80 @@
+//! The devices a hub knows.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::options::Device;
+use super::stats::DeviceCounters;
+
+/// The devices by id.
+#[derive(Default)]
+pub(crate) struct Registry(RwLock<HashMap<String, Arc<Entry>>>);
+
+/// A device and its counters.
+pub(crate) struct Entry {
+    pub(crate) device: Device,
+    pub(crate) counters: Arc<DeviceCounters>,
+}
+
+impl Registry {
+    /// Adds a device, or replaces what is known of it but for its counters.
+    pub(crate) fn put(&self, device: Device) -> Arc<Entry> {
+        let mut devices = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let counters = devices
+            .get(&device.id)
+            .map(|e| e.counters.clone())
+            .unwrap_or_default();
+        let id = device.id.clone();
+        let entry = Arc::new(Entry { device, counters });
+        devices.insert(id, entry.clone());
+        entry
+    }
+
+    /// The device, made by `new` if it is not known.
+    pub(crate) fn get_or_put(&self, id: &str, new: impl FnOnce() -> Device) -> Arc<Entry> {
+        if let Some(known) = self.get(id) {
+            return known;
+        }
+        let mut devices = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let entry = || {
+            Arc::new(Entry {
+                device: new(),
+                counters: Arc::default(),
+            })
+        };
+        devices.entry(id.to_owned()).or_insert_with(entry).clone()
+    }
+
+    pub(crate) fn get(&self, id: &str) -> Option<Arc<Entry>> {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(id)
+            .cloned()
+    }
+
+    pub(crate) fn remove(&self, id: &str) -> bool {
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(id)
+            .is_some()
+    }
+
+    /// All devices, by id.
+    pub(crate) fn all(&self) -> BTreeMap<String, Arc<Entry>> {
+        let devices = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        devices
+            .iter()
+            .map(|(id, entry)| (id.clone(), entry.clone()))
+            .collect()
+    }
+}
+
+/// Whether `id` may be a device id: 1 to 128 characters of the documented set (Azure docs, identity registry).
+pub(crate) fn is_device_id(id: &str) -> bool {
+    (1..=128).contains(&id.len())
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-:.+%_#*?!(),=@$'".contains(&b))
+}

@@ -1,0 +1,175 @@
+//! The way of a request through the hub.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Request, StatusCode};
+use tokio::time::sleep;
+
+use super::body::Unreadable;
+use super::fault::Fault;
+use super::message::Message;
+use super::refusal::Refusal;
+use super::reply::{Reply, Stamp, retry_after};
+use super::route::{Route, has_api_version};
+use super::{Inner, access, batch, body};
+use crate::dps;
+use crate::tls::Hangup;
+
+const ERROR_CODE: HeaderName = HeaderName::from_static("iothub-errorcode");
+
+/// Answers one request: body, fault, checks, and then the message is taken.
+pub(super) async fn answer(hub: Arc<Inner>, request: Request<Incoming>) -> Result<Reply, Hangup> {
+    if let Some(dps) = guest(&hub, request.uri().path()) {
+        return dps::answer(dps, request).await;
+    }
+    hub.counters.requests.fetch_add(1, Ordering::Relaxed);
+    let (head, body) = request.into_parts();
+    let route = Route::of(&head.method, head.uri.path());
+    let limits = hub.options.limits;
+    // The body first: an answer while the client still writes could be lost.
+    let body = body::read(body, limits.message_bytes.max(limits.batch_bytes)).await;
+
+    let fault = hub.faults.take(route.device());
+    hub.counters
+        .faults
+        .fetch_add(u64::from(fault.is_some()), Ordering::Relaxed);
+    if let Some(Fault::Delay(ms)) = fault {
+        sleep(Duration::from_millis(ms)).await;
+    }
+    let skew_s = if let Some(Fault::ClockSkew(seconds)) = fault {
+        seconds
+    } else {
+        0
+    };
+    let now_ms = hub
+        .options
+        .clock
+        .now_ms()
+        .saturating_add(skew_s.saturating_mul(1000));
+    let stamp = Stamp::new(now_ms);
+    match fault {
+        Some(Fault::Reset) => return Err(Hangup),
+        Some(Fault::Status {
+            code,
+            retry_after,
+            body,
+        }) => {
+            return Ok(faulted(&hub, &stamp, &route, code, retry_after, body));
+        }
+        _ => {}
+    }
+    let outcome = handle(&hub, &head, &route, body, now_ms);
+    if matches!(fault, Some(Fault::ResetAfterAccept)) {
+        return Err(Hangup);
+    }
+    Ok(match outcome {
+        Ok(()) => stamp.reply(StatusCode::NO_CONTENT, Bytes::new()),
+        Err(refusal) => {
+            hub.counters.refuse(refusal.name);
+            refused(&stamp, &refusal, None)
+        }
+    })
+}
+
+fn handle(
+    hub: &Inner,
+    head: &Parts,
+    route: &Route,
+    body: Result<Bytes, Unreadable>,
+    now_ms: i64,
+) -> Result<(), Refusal> {
+    let device = match route {
+        Route::Send(device) | Route::Receive(device) | Route::Settle(device) => device,
+        Route::Method(_) => return Err(Refusal::method()),
+        Route::Unknown => return Err(Refusal::no_route()),
+    };
+    if !has_api_version(head.uri.query()) {
+        return Err(Refusal::api_version());
+    }
+    let header = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let sender = access::admit(hub, header(AUTHORIZATION), device, now_ms)?;
+    match route {
+        Route::Send(_) => {}
+        // No message ever waits, so that no lock can be held either.
+        Route::Settle(_) => return Err(Refusal::lock_lost()),
+        _ => return Ok(()),
+    }
+
+    if !hub.meter.send(now_ms) {
+        return Err(Refusal::throttled());
+    }
+    let options = &hub.options;
+    let is_batch = batch::is_batch(header(CONTENT_TYPE));
+    let limit = if is_batch {
+        options.limits.batch_bytes
+    } else {
+        options.limits.message_bytes
+    };
+    let body = match body {
+        Ok(body) if body.len() <= limit => body,
+        Ok(_) | Err(Unreadable::TooLarge) => return Err(Refusal::too_large(limit)),
+        Err(Unreadable::Broken) => return Err(Refusal::format("The request body broke off")),
+    };
+    let strict = options.strict_properties;
+    let messages = if is_batch {
+        batch::parse(&body, strict)?
+    } else {
+        vec![Message::from_request(&head.headers, body, strict)?]
+    };
+    let step = options.tier.unit_bytes();
+    let mut metered = Vec::with_capacity(messages.len());
+    for message in messages {
+        let size = message.size();
+        if size > options.limits.message_bytes {
+            return Err(Refusal::too_large(options.limits.message_bytes));
+        }
+        metered.push((message, size.div_ceil(step).max(1) as u64));
+    }
+    let units = metered.iter().map(|(_, units)| units).sum();
+    hub.meter
+        .units(units, now_ms)
+        .map_err(|over| Refusal::quota(&options.host_name, over.max, over.used))?;
+    hub.feed.take(&sender, now_ms, metered);
+    Ok(())
+}
+
+/// The DPS served on this listener, if the path is one of its paths.
+fn guest(hub: &Inner, path: &str) -> Option<Arc<dps::Inner>> {
+    let second = path.split('/').nth(2)?;
+    if !second.eq_ignore_ascii_case("registrations") {
+        return None;
+    }
+    hub.guest.read().unwrap_or_else(PoisonError::into_inner).upgrade()
+}
+
+fn faulted(
+    hub: &Inner,
+    stamp: &Stamp,
+    route: &Route,
+    code: u16,
+    after: Option<u32>,
+    body: Option<String>,
+) -> Reply {
+    let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if status.is_success() {
+        return retry_after(stamp.reply(status, body.unwrap_or_default().into()), after);
+    }
+    let device = route.device().unwrap_or_default();
+    let refusal = Refusal::of_status(status, &hub.options.host_name, device);
+    retry_after(refused(stamp, &refusal, body), after)
+}
+
+fn refused(stamp: &Stamp, refusal: &Refusal, body: Option<String>) -> Reply {
+    let body = body.map_or_else(|| refusal.body(&stamp.id, &stamp.time()), Bytes::from);
+    let mut reply = stamp.reply(refusal.status, body);
+    reply
+        .headers_mut()
+        .insert(ERROR_CODE, HeaderValue::from_static(refusal.name));
+    reply
+}

@@ -1,0 +1,21 @@
+//! What meterbridge talks to, on loopback, so that everything can be run and tested with no account.
+//!
+//! # Layout
+//!
+//! - [`tls`]: the emulators' own certificate authority and server certificates.
+//! - [`hub`]: Azure IoT Hub, device side over HTTPS, and the feed of what arrived.
+//! - [`dps`]: the Device Provisioning Service over HTTPS.
+//! - [`readers`]: bitShake SmartReaders (Tasmota over HTTP) with moving values.
+//! - [`rapidm2m`]: a Microtronics rapidM2M backend.
+//! - [`host`]: the Functions host: starts the handler from `host.json` and speaks to it as the real one does.
+//! - [`demo`]: all of them together, for people.
+//! - [`measure`]: what the benchmarks run against.
+
+pub mod demo;
+pub mod dps;
+pub mod host;
+pub mod hub;
+pub mod measure;
+pub mod rapidm2m;
+pub mod readers;
+pub mod tls;

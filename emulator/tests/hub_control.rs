@@ -1,0 +1,233 @@
+//! The control API: feed, stream, counters, faults and devices over plain HTTP.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "hub_wire/wire.rs"]
+mod wire;
+
+use emulator::hub::{Fault, Hub, HubOptions, Key, StartError};
+use serde_json::{Value, json};
+use wire::{K32, K64, NOW_S, Wire, key, options, request};
+
+struct Control {
+    hub: Hub,
+    wire: Wire,
+    client: reqwest::Client,
+}
+
+impl Control {
+    async fn start() -> Self {
+        let control = Some("127.0.0.1:0".parse().unwrap());
+        let hub = Hub::start(HubOptions { control, ..options() }).await.unwrap();
+        let wire = Wire::to(&hub).await;
+        Self {
+            hub,
+            wire,
+            client: reqwest::Client::builder().tls_certs_only([]).build().unwrap(),
+        }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.hub.control_addr().unwrap())
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        self.client
+            .get(self.url(path))
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap()
+    }
+
+    async fn call(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let method = method.parse().unwrap();
+        let request = self.client.request(method, self.url(path)).body(body.to_owned());
+        let reply = request
+            .header("content-type", "application/json")
+            .send()
+            .await
+            .unwrap();
+        (reply.status().as_u16(), reply.text().await.unwrap())
+    }
+
+    async fn send(&mut self, device: &str, key: &Key, body: impl AsRef<[u8]>) -> u16 {
+        let token = key.token(&format!("localhost/devices/{device}"), NOW_S + 60, None);
+        let line = format!("POST /devices/{device}/messages/events?api-version=2021-04-12");
+        let headers = [
+            ("Authorization", token.as_str()),
+            ("iothub-messageid", "id"),
+            ("iothub-app-a", "b"),
+        ];
+        self.wire
+            .ask(&request(&line, &headers, body))
+            .await
+            .unwrap()
+            .status
+    }
+}
+
+#[tokio::test]
+async fn the_feed_shows_what_arrived() {
+    let mut control = Control::start().await;
+    for body in [b"{}".as_ref(), b"\xff\x00", b"3"] {
+        assert_eq!(control.send("meter-001", &key(K32), body).await, 204);
+    }
+    let all = control.get("/feed").await;
+    assert_eq!(
+        all["messages"][0],
+        json!({
+            "number": 1, "device": "meter-001", "at": "2027-01-15T08:00:00.000Z", "messageId": "id",
+            "contentType": null, "contentEncoding": null, "creationTime": null,
+            "properties": {"a": "b"}, "system": {"iothub-messageid": "id"}, "units": 1, "body": "{}",
+        })
+    );
+    assert_eq!(all["messages"][1]["bodyBase64"], "/wA=");
+    let part = control.get("/feed?after=1&limit=1").await;
+    assert_eq!(part["messages"].as_array().unwrap().len(), 1);
+    assert_eq!(part["messages"][0]["number"], 2);
+    let stats = control.get("/stats").await;
+    assert_eq!((&stats["messages"], &stats["bytes"]), (&json!(3), &json!(5)));
+    assert_eq!(stats["devices"]["meter-001"]["units"], 3);
+    let (status, index) = control.call("GET", "/", "").await;
+    assert!(status == 200 && index.contains("/feed/stream"), "{index}");
+    for name in all["messages"][0].as_object().unwrap().keys() {
+        assert!(!name.contains('_'), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_stream_goes_on_where_the_feed_ends() {
+    let mut control = Control::start().await;
+    for body in ["1", "2"] {
+        control.send("meter-001", &key(K32), body).await;
+    }
+    let mut stream = control
+        .client
+        .get(control.url("/feed/stream?after=1"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(stream.headers()["content-type"], "application/x-ndjson");
+    let mut seen = Vec::new();
+    for next in ["3", "4", "5"] {
+        let line = stream.chunk().await.unwrap().unwrap();
+        let message: Value = serde_json::from_slice(line.strip_suffix(b"\n").unwrap()).unwrap();
+        seen.push(message["body"].as_str().unwrap().to_owned());
+        control.send("meter-001", &key(K32), next).await;
+    }
+    assert_eq!(seen, ["2", "3", "4"]);
+}
+
+#[tokio::test]
+async fn faults_are_armed_and_taken_back() {
+    let mut control = Control::start().await;
+    let orders = [
+        r#"{"device":"meter-001","fault":{"status":{"code":503,"retry_after":5}}}"#,
+        r#"{"times":2,"fault":{"delay":1}}"#,
+        r#"{"fault":{"clock_skew":86400}}"#,
+    ];
+    for order in orders {
+        assert_eq!(
+            control.call("POST", "/faults", order).await,
+            (204, String::new()),
+            "{order}"
+        );
+    }
+    let mut statuses = Vec::new();
+    for _ in 0..5 {
+        statuses.push(control.send("meter-001", &key(K32), "{}").await);
+    }
+    assert_eq!(statuses, [503, 204, 204, 401, 204]);
+    for bad in [
+        "{}",
+        r#"{"fault":"other"}"#,
+        r#"{"fault":"reset","extra":1}"#,
+        r#"{"fault":{"status":{"code":99}}}"#,
+        r#"{"fault":{"status":{"code":101}}}"#,
+    ] {
+        let (status, text) = control.call("POST", "/faults", bad).await;
+        assert!(matches!(status, 400 | 422), "{bad}: {status} {text}");
+    }
+    assert_eq!(
+        control
+            .call("POST", "/faults", r#"{"times":9,"fault":"reset"}"#)
+            .await
+            .0,
+        204
+    );
+    assert_eq!(
+        control.call("DELETE", "/faults", "").await,
+        (200, r#"{"cleared":9}"#.to_owned())
+    );
+    control.hub.fail_next(1, Fault::ResetAfterAccept);
+}
+
+#[tokio::test]
+async fn devices_are_added_changed_and_removed() {
+    let mut control = Control::start().await;
+    let (status, made) = control.call("PUT", "/devices/m-2", "{}").await;
+    let made: Value = serde_json::from_str(&made).unwrap();
+    assert_eq!(status, 200);
+    let string = made["connectionString"].as_str().unwrap();
+    let secret = string
+        .strip_prefix("HostName=localhost;DeviceId=m-2;SharedAccessKey=")
+        .unwrap();
+    let own = key(secret);
+    assert_eq!(control.send("m-2", &own, "{}").await, 204);
+
+    let disable = r#"{"enabled":false}"#;
+    assert_eq!(control.call("PUT", "/devices/m-2", disable).await.0, 200);
+    assert_eq!(control.send("m-2", &own, "{}").await, 403);
+    let change = json!({ "primary_key": K64, "enabled": true }).to_string();
+    assert_eq!(control.call("PUT", "/devices/m-2", &change).await.0, 200);
+    assert_eq!(control.send("m-2", &own, "{}").await, 401);
+    assert_eq!(
+        control.send("m-2", &own.derive("secondary"), "{}").await,
+        204,
+        "the other key stays"
+    );
+    assert_eq!(control.send("m-2", &key(K64), "{}").await, 204);
+    assert_eq!(
+        control.hub.stats().devices["m-2"].messages,
+        3,
+        "counters outlive changes"
+    );
+
+    let ids: Vec<Value> = control
+        .get("/devices")
+        .await
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|d| d["id"].clone())
+        .collect();
+    assert_eq!(ids, ["m-2", "m:1", "meter-001", "off"]);
+    for bad in [
+        r#"{"primary_key":"%"}"#,
+        r#"{"primary_key":"AAAA"}"#,
+        r#"{"key":"x"}"#,
+        "[",
+    ] {
+        assert!(
+            matches!(control.call("PUT", "/devices/m-3", bad).await.0, 400 | 422),
+            "{bad}"
+        );
+    }
+    assert_eq!(control.call("PUT", "/devices/a%20b", "{}").await.0, 400);
+    assert_eq!(control.call("DELETE", "/devices/m-2", "").await.0, 204);
+    assert_eq!(control.call("DELETE", "/devices/m-2", "").await.0, 404);
+    assert_eq!(control.send("m-2", &key(K64), "{}").await, 404);
+}
+
+#[tokio::test]
+async fn the_control_api_stays_on_this_machine() {
+    let control = Some("0.0.0.0:0".parse().unwrap());
+    let refused = Hub::start(HubOptions { control, ..options() })
+        .await
+        .err()
+        .unwrap();
+    assert!(matches!(refused, StartError::ControlNotLoopback(_)), "{refused}");
+}

@@ -1,0 +1,273 @@
+//! Faults on demand, limits, outages: what a client of the hub must live through.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "hub_wire/wire.rs"]
+mod wire;
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use emulator::hub::{Clock, Fault, Hub, HubOptions, Limits, Tier};
+use wire::{K32, NOW_S, Reply, Wire, key, options, request};
+
+fn send_of(device: &str, body: &str) -> Vec<u8> {
+    let token = key(K32).token(&format!("localhost/devices/{device}"), NOW_S + 3600, None);
+    let line = format!("POST /devices/{device}/messages/events?api-version=2021-04-12");
+    request(&line, &[("Authorization", &token)], body)
+}
+
+fn send() -> Vec<u8> {
+    send_of("meter-001", "{}")
+}
+
+fn message(reply: &Reply) -> String {
+    reply.json()["Message"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn statuses_answer_as_the_hub_does_and_take_nothing() {
+    let hub = Hub::start(options()).await.unwrap();
+    let mut wire = Wire::to(&hub).await;
+    for (code, name) in [
+        (400, "ArgumentInvalid"),
+        (401, "IotHubUnauthorizedAccess"),
+        (403, "IotHubQuotaExceeded"),
+        (404, "DeviceNotFound"),
+        (412, "DeviceMessageLockLost"),
+        (413, "MessageTooLarge"),
+        (429, "ThrottlingBacklogTimeout"),
+        (500, "ServerError"),
+        (502, "ServerError"),
+        (503, "ServiceUnavailable"),
+        (504, "GatewayTimeout"),
+    ] {
+        hub.fail_next(1, Fault::status(code));
+        let reply = wire.ask(&send()).await.unwrap();
+        assert_eq!(
+            (reply.status, reply.header("iothub-errorcode")),
+            (code, Some(name))
+        );
+        assert!(
+            message(&reply).starts_with(&format!("ErrorCode:{name};")),
+            "{reply:?}"
+        );
+        assert_eq!(wire.ask(&send()).await.unwrap().status, 204, "after {code}");
+    }
+    let stats = hub.stats();
+    assert_eq!((stats.messages, stats.faults, stats.connections), (11, 11, 1));
+    assert!(stats.refused.is_empty(), "{stats:?}");
+}
+
+#[tokio::test]
+async fn a_status_may_carry_retry_after_and_a_body_of_its_own() {
+    let hub = Hub::start(options()).await.unwrap();
+    let mut wire = Wire::to(&hub).await;
+    hub.fail_next(
+        1,
+        Fault::Status {
+            code: 429,
+            retry_after: Some(7),
+            body: None,
+        },
+    );
+    hub.fail_next(
+        1,
+        Fault::Status {
+            code: 502,
+            retry_after: None,
+            body: Some("<html>".to_owned()),
+        },
+    );
+    let throttled = wire.ask(&send()).await.unwrap();
+    assert_eq!(throttled.header("retry-after"), Some("7"));
+    assert!(message(&throttled).contains("Wait 10 seconds"), "{throttled:?}");
+    let gateway = wire.ask(&send()).await.unwrap();
+    assert_eq!((gateway.status, gateway.body.as_str()), (502, "<html>"));
+}
+
+#[tokio::test]
+async fn faults_are_counted_by_device_in_the_order_they_were_armed() {
+    let hub = Hub::start(options()).await.unwrap();
+    let mut wire = Wire::to(&hub).await;
+    hub.fail_next_of("m:1", 2, Fault::status(503));
+    hub.fail_next(1, Fault::status(500));
+    let mut statuses = Vec::new();
+    for device in ["m:1", "meter-001", "meter-001", "m:1", "m:1"] {
+        statuses.push(wire.ask(&send_of(device, "{}")).await.unwrap().status);
+    }
+    assert_eq!(statuses, [503, 500, 204, 503, 204]);
+    hub.fail_next(5, Fault::status(500));
+    assert_eq!(hub.clear_faults(), 5);
+    assert_eq!(wire.ask(&send()).await.unwrap().status, 204);
+    hub.fail_next(u32::MAX, Fault::status(500));
+    for _ in 0..3 {
+        assert_eq!(wire.ask(&send()).await.unwrap().status, 500);
+    }
+}
+
+#[tokio::test]
+async fn a_reset_takes_nothing_and_a_lost_reply_takes_all() {
+    let hub = Hub::start(options()).await.unwrap();
+    for (fault, taken) in [(Fault::Reset, 0), (Fault::ResetAfterAccept, 1)] {
+        hub.forget();
+        hub.fail_next(1, fault.clone());
+        let mut wire = Wire::to(&hub).await;
+        let error = wire.ask(&send()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{fault:?}");
+        assert_eq!(hub.arrived().len(), taken, "{fault:?}");
+        assert_eq!(Wire::to(&hub).await.ask(&send()).await.unwrap().status, 204);
+    }
+}
+
+#[tokio::test]
+async fn a_delay_comes_before_the_message_is_taken() {
+    let hub = Hub::start(options()).await.unwrap();
+    let mut wire = Wire::to(&hub).await;
+    hub.fail_next(1, Fault::Delay(60));
+    let start = Instant::now();
+    assert_eq!(wire.ask(&send()).await.unwrap().status, 204);
+    assert!(start.elapsed() >= Duration::from_millis(60));
+}
+
+#[tokio::test]
+async fn a_skewed_clock_shows_in_date_and_refuses_tokens() {
+    let hub = Hub::start(options()).await.unwrap();
+    let mut wire = Wire::to(&hub).await;
+    for (skew, status, date) in [
+        (-7200, 204, "Fri, 15 Jan 2027 06:00:00 GMT"),
+        (3600 + 300, 204, "Fri, 15 Jan 2027 09:05:00 GMT"),
+        (3600 + 301, 401, "Fri, 15 Jan 2027 09:05:01 GMT"),
+    ] {
+        hub.fail_next(1, Fault::ClockSkew(skew));
+        let reply = wire.ask(&send()).await.unwrap();
+        assert_eq!((reply.status, reply.header("date")), (status, Some(date)));
+    }
+}
+
+/// A hub whose clock the test moves.
+async fn hub_with(limits: Limits, tier: Tier) -> (Hub, Arc<AtomicI64>) {
+    let now = Arc::new(AtomicI64::new(NOW_S * 1000));
+    let clock = now.clone();
+    let clock = Clock::new(move || clock.load(Ordering::Relaxed));
+    (
+        Hub::start(HubOptions {
+            limits,
+            tier,
+            clock,
+            ..options()
+        })
+        .await
+        .unwrap(),
+        now,
+    )
+}
+
+#[tokio::test]
+async fn too_many_sends_a_second_are_throttled() {
+    let limits = Limits {
+        sends_per_second: Some(2),
+        ..Limits::default()
+    };
+    let (hub, now) = hub_with(limits, Tier::S1).await;
+    let mut wire = Wire::to(&hub).await;
+    let mut statuses = Vec::new();
+    for step in [0, 0, 0, 500, 0] {
+        now.fetch_add(step, Ordering::Relaxed);
+        statuses.push(wire.ask(&send()).await.unwrap().status);
+    }
+    assert_eq!(statuses, [204, 204, 429, 204, 429]);
+    assert_eq!(hub.stats().refused["ThrottlingBacklogTimeout"], 2);
+}
+
+#[tokio::test]
+async fn the_daily_quota_counts_units_and_ends_at_midnight() {
+    let limits = Limits {
+        units_per_day: Some(3),
+        ..Limits::default()
+    };
+    let (hub, now) = hub_with(limits, Tier::F1).await;
+    let mut wire = Wire::to(&hub).await;
+    let [small, two, three] = [512, 513, 1025].map(|n| send_of("meter-001", &"x".repeat(n)));
+    assert_eq!(wire.ask(&two).await.unwrap().status, 204);
+    let refused = wire.ask(&two).await.unwrap();
+    assert_eq!(
+        (refused.status, refused.header("iothub-errorcode")),
+        (403, Some("IotHubQuotaExceeded"))
+    );
+    assert!(
+        message(&refused).contains("Max allowed message count : '3'"),
+        "{refused:?}"
+    );
+    assert_eq!(
+        wire.ask(&small).await.unwrap().status,
+        204,
+        "what fits still goes"
+    );
+    assert_eq!(wire.ask(&small).await.unwrap().status, 403);
+    // NOW_S is 08:00 UTC; the tokens' hour is over by then, so the next day's is signed anew.
+    now.fetch_add(16 * 3_600_000, Ordering::Relaxed);
+    let token = key(K32).token("localhost/devices/meter-001", NOW_S + 86_400, None);
+    let body = three.split(|b| *b == b'\n').next_back().unwrap();
+    let line = "POST /devices/meter-001/messages/events?api-version=2021-04-12";
+    let next_day = request(line, &[("Authorization", &token)], body);
+    assert_eq!(wire.ask(&next_day).await.unwrap().status, 204);
+    assert_eq!(hub.stats().units, 6);
+}
+
+#[test]
+fn documented_limits_follow_tier_and_units() {
+    let of = |tier, units| {
+        let limits = Limits::documented(tier, units);
+        (limits.sends_per_second.unwrap(), limits.units_per_day.unwrap())
+    };
+    assert_eq!(of(Tier::F1, 1), (100, 8_000));
+    assert_eq!(of(Tier::S1, 1), (100, 400_000));
+    assert_eq!(of(Tier::S1, 10), (120, 4_000_000));
+    assert_eq!(of(Tier::S2, 2), (240, 12_000_000));
+    assert_eq!(of(Tier::S3, 1), (6_000, 300_000_000));
+}
+
+#[tokio::test]
+async fn an_outage_closes_everything_and_ends_on_the_same_address() {
+    let hub = Hub::start(options()).await.unwrap();
+    let mut wire = Wire::to(&hub).await;
+    assert_eq!(wire.ask(&send()).await.unwrap().status, 204);
+    hub.go_down();
+    assert!(wire.ask(&send()).await.is_err());
+    // The listener closes when its task has ended, a moment later.
+    let refused = async {
+        while tokio::net::TcpStream::connect(hub.addr()).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), refused)
+        .await
+        .unwrap();
+    hub.come_up().await.unwrap();
+    assert_eq!(Wire::to(&hub).await.ask(&send()).await.unwrap().status, 204);
+    assert_eq!(hub.stats().messages, 2);
+}
+
+#[tokio::test]
+async fn a_dropped_hub_frees_its_port() {
+    let hub = Hub::start(options()).await.unwrap();
+    let addr = hub.addr();
+    drop(hub);
+    let rebound = async {
+        while Hub::start(HubOptions {
+            bind: addr,
+            ..options()
+        })
+        .await
+        .is_err()
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), rebound)
+        .await
+        .unwrap();
+}
