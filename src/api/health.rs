@@ -1,0 +1,138 @@
+//! `GET /api/health`: is it configured, does it poll, how far behind is each source.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::app::{App, Wired};
+use crate::clock::{Millis, iso};
+use crate::store::{Document, List};
+
+/// The state of this app.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Health {
+    /// `ok`, `troubled` (a source or the hub is), or `faulty` (the configuration is).
+    status: &'static str,
+    /// Faults of the configuration: nothing is polled until they are mended.
+    faults: Vec<String>,
+    /// Allowed, but doubtful.
+    warnings: Vec<String>,
+    /// The store, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<String>,
+    /// The last tick of this very process; other functions of the app run in processes of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_tick: Option<LastTick>,
+    sources: Vec<SourceHealth>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LastTick {
+    due: String,
+    ended: String,
+    worked: usize,
+    troubled: usize,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SourceHealth {
+    id: String,
+    /// Up to here everything is delivered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoint: Option<String>,
+    /// How long ago that was, seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lag_seconds: Option<i64>,
+    /// Shipments that wait for the hub.
+    pending: usize,
+    /// Failed polls in a row.
+    failures: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trouble: Option<String>,
+    next_due: String,
+}
+
+pub(super) async fn show(State(app): State<Arc<App>>) -> Response {
+    let health = match app.parts().await {
+        Ok(wired) => of(&app, &wired).await,
+        Err(faults) => Health {
+            status: "faulty",
+            faults: faults.iter().map(ToString::to_string).collect(),
+            warnings: Vec::new(),
+            store: None,
+            last_tick: None,
+            sources: Vec::new(),
+        },
+    };
+    let status = if health.status == "faulty" {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
+    };
+    (status, Json(health)).into_response()
+}
+
+async fn of(app: &App, wired: &Wired) -> Health {
+    let store = &wired.rounds.poller().store;
+    let mut health = Health {
+        status: "ok",
+        faults: Vec::new(),
+        warnings: wired.config.warnings.clone(),
+        store: Some(store.describe()),
+        last_tick: app.last_round().map(|last| LastTick {
+            due: iso(last.due),
+            ended: iso(last.ended),
+            worked: last.worked,
+            troubled: last.troubled,
+        }),
+        sources: Vec::new(),
+    };
+    let now = app.clock().now();
+    let question = List {
+        source: None,
+        kind: "state",
+        limit: MOST,
+        before: None,
+    };
+    let found = match store.prepare().await {
+        Ok(()) => store.list(question).await,
+        Err(error) => Err(error),
+    };
+    match found {
+        Ok(found) => {
+            for found in found {
+                if let Document::State(state) = found.document {
+                    let troubled = state.trouble.is_some();
+                    health.sources.push(SourceHealth {
+                        lag_seconds: state.checkpoint.map(|at: Millis| (now - at) / 1000),
+                        id: state.source,
+                        checkpoint: state.checkpoint.map(iso),
+                        pending: state.pending.len(),
+                        failures: state.failures,
+                        trouble: state.trouble,
+                        next_due: iso(state.next_due),
+                    });
+                    if troubled {
+                        health.status = "troubled";
+                    }
+                }
+            }
+            health.sources.sort_by(|a, b| a.id.cmp(&b.id));
+        }
+        Err(error) => {
+            health.status = "troubled";
+            health.warnings.push(error.to_string());
+        }
+    }
+    health
+}
+
+/// More sources than this are not listed one by one.
+const MOST: usize = 1_000;

@@ -1,0 +1,225 @@
+//! A tick of one source: the only place that orders the steps.
+//!
+//! ```text
+//! claim → drain what is pending → { read a slice → sift → record → drain } … → release
+//! ```
+//!
+//! A row enters the digest only in the write that stores it; the checkpoint moves only with the 204s (or dead letters) of the
+//! shipment that carries it; every write of the state is conditional on its version. So a process may be killed at any
+//! instruction: the next tick sends what was pending under the same ids with the same bodies, then goes on.
+
+mod cargo;
+mod claim;
+mod deliver;
+pub mod digest;
+mod freeze;
+mod read;
+mod record;
+mod report;
+mod rounds;
+pub mod schedule;
+pub mod window;
+
+pub use report::{Outcome, Report};
+pub use rounds::{Round, Rounds};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::{Clock, Millis};
+use crate::config::{PackConfig, SourceConfig};
+use crate::forward::Forward;
+use crate::source::Source;
+use crate::store::{self, Store};
+
+use claim::Held;
+
+/// What every tick needs, wired once per process.
+#[derive(Clone)]
+pub struct Poller {
+    /// Remembers.
+    pub store: Arc<dyn Store>,
+    /// Delivers.
+    pub forward: Arc<dyn Forward>,
+    /// Tells the time.
+    pub clock: Clock,
+    /// How rows become bodies.
+    pub pack: PackConfig,
+    /// How long delivered documents are kept, seconds.
+    pub retention: u32,
+}
+
+/// One source's turn.
+#[derive(Clone, Copy)]
+pub struct Turn<'a> {
+    /// The source's definition.
+    pub config: &'a SourceConfig,
+    /// Its backend.
+    pub source: &'a dyn Source,
+    /// The instant this tick was due: its identity in the records.
+    pub due: Millis,
+    /// When it must have stopped at a slice.
+    pub deadline: Millis,
+    /// Whether it is polled although it is not due yet: a person asked.
+    pub force: bool,
+}
+
+/// Why a tick stops where it stands.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Somebody else holds the source now: nothing more is written.
+    Lost,
+    /// The store does not take a write. What was not written is found again by the next tick.
+    Store(store::Error),
+}
+
+impl Poller {
+    /// Works one source until its pass is finished, its time is up or something holds it. Never fails: what went wrong is in
+    /// the report, in the stored attempt and in the state.
+    pub async fn tick(&self, turn: Turn<'_>) -> Report {
+        let mut report = Report::new(&turn.config.id, turn.due, self.clock.now());
+        let mut held = match self.claim(&turn).await {
+            Ok(Ok(held)) => held,
+            Ok(Err(skipped)) => return report.end(skipped, self.clock.now()),
+            Err(stop) => return report.stopped(stop, self.clock.now()),
+        };
+        let worked = self.work(&turn, &mut held, &mut report).await;
+        let released = match worked {
+            Ok(()) => self.release(&turn, &mut held, &report).await,
+            Err(stop) => Err(stop),
+        };
+        match released {
+            Ok(()) => report.done(&held.state, self.clock.now()),
+            Err(stop) => report.stopped(stop, self.clock.now()),
+        }
+    }
+
+    async fn work(&self, turn: &Turn<'_>, held: &mut Held, report: &mut Report) -> Result<(), Stop> {
+        // What is frozen goes out before anything is asked; what waits for `send_every` may still be joined by what is read now.
+        self.send_pending(turn, held, report).await?;
+        if held.is_blocked() && turn.source.has_history() {
+            return Ok(());
+        }
+        if turn.source.has_history() {
+            self.pass(turn, held, report).await?;
+        } else {
+            self.single(turn, held, report).await?;
+        }
+        self.drain(turn, held, report).await
+    }
+
+    /// Sources with a history: slice by slice through a window whose end stands still.
+    async fn pass(&self, turn: &Turn<'_>, held: &mut Held, report: &mut Report) -> Result<(), Stop> {
+        let mut digest = self.digest(turn, held).await?;
+        let Some(mark) = held.state.mark else {
+            // A first run without a chosen start takes the newest row, and history begins there.
+            return self.youngest(turn, held, &mut digest, report).await;
+        };
+        if held.state.pass.is_none() {
+            let now = self.clock.now();
+            held.state.pass = Some(window::open(mark, digest.known.floor(), turn.config.overlap, now));
+        }
+        let mut longest = turn.config.slice;
+        while let Some(pass) = held.state.pass {
+            let Some(slice) = window::slice(pass, longest) else {
+                held.state.pass = None;
+                break;
+            };
+            if self.clock.now() >= turn.deadline {
+                report.unfinished = true;
+                break;
+            }
+            match self.read(turn, slice.window, report).await {
+                read::Outcome::Answer(answered) => {
+                    self.record(turn, held, &mut digest, *answered, Some(slice.next), report)
+                        .await?;
+                    self.drain(turn, held, report).await?;
+                    if held.is_blocked() {
+                        break;
+                    }
+                }
+                read::Outcome::Shorter => longest = window::halve(longest, slice.window),
+                read::Outcome::Failed(failed) => {
+                    self.record_failure(turn, held, &failed, report);
+                    break;
+                }
+            }
+        }
+        if held.state.pass.is_some_and(|pass| pass.at > pass.end) {
+            held.state.pass = None;
+        }
+        Ok(())
+    }
+
+    async fn youngest(
+        &self,
+        turn: &Turn<'_>,
+        held: &mut Held,
+        digest: &mut record::Known,
+        report: &mut Report,
+    ) -> Result<(), Stop> {
+        match self.read(turn, crate::source::Window::Youngest, report).await {
+            read::Outcome::Answer(answered) => {
+                self.record(turn, held, digest, *answered, None, report).await?;
+                self.drain(turn, held, report).await
+            }
+            read::Outcome::Failed(failed) => {
+                self.record_failure(turn, held, &failed, report);
+                Ok(())
+            }
+            read::Outcome::Shorter => Ok(()),
+        }
+    }
+
+    /// Sources without a history: one question, whatever the hub does, for what is not read now can never be read.
+    async fn single(&self, turn: &Turn<'_>, held: &mut Held, report: &mut Report) -> Result<(), Stop> {
+        if held.state.unshipped.len() >= record::MAX_UNSHIPPED {
+            report.remark(format!(
+                "{} readings wait for the hub: this reader is not read until some are delivered",
+                held.state.unshipped.len()
+            ));
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let window = crate::source::Window::Range {
+            from: now,
+            until: now,
+            open: true,
+        };
+        match self.read(turn, window, report).await {
+            read::Outcome::Answer(answered) => {
+                self.record(turn, held, &mut record::Known::none(), *answered, None, report)
+                    .await?;
+                self.drain(turn, held, report).await
+            }
+            read::Outcome::Failed(failed) => {
+                self.record_failure(turn, held, &failed, report);
+                Ok(())
+            }
+            read::Outcome::Shorter => Ok(()),
+        }
+    }
+
+    /// Writes what waits, the next due time and the end of the lease in one batch.
+    async fn release(&self, turn: &Turn<'_>, held: &mut Held, report: &Report) -> Result<(), Stop> {
+        let config = turn.config;
+        let goes_on = report.unfinished || (held.state.pass.is_some() && !held.is_blocked());
+        held.state.next_due = if goes_on && held.state.failures == 0 {
+            // A backlog goes on at the very next tick.
+            turn.due.saturating_add(1)
+        } else {
+            // A poll that a person asked for comes besides the schedule and puts nothing off.
+            let done = if turn.force {
+                turn.due
+            } else {
+                turn.due.max(held.state.next_due)
+            };
+            schedule::next_due(&config.schedule, config.zone, &config.id, done)
+        };
+        held.state.lease = None;
+        held.commit(self, Vec::new()).await
+    }
+}
+
+/// How long a lease outlives the work it covers: the longest single call in flight, and then some.
+const LEASE_SLACK: Duration = Duration::from_secs(60);

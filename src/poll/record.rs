@@ -1,0 +1,377 @@
+//! Sift an answer and record it: the attempt, its rows, the digest, the marks and, when due, a shipment: in one batch.
+
+use crate::clock::Millis;
+use crate::forward::pack;
+use crate::reading::Rows;
+use crate::source::{Answer, Window};
+use crate::store::documents::{Attempt, DigestDoc, Document, RowsDoc, State, StoredRows, Unshipped};
+use crate::store::{Error, Etag, Write};
+
+use super::claim::{Frozen, Held};
+use super::digest::Digest;
+use super::freeze::time_range;
+use super::read::{Answered, Failed};
+use super::report::{Outcome, Report};
+use super::window::millis;
+use super::{Poller, Stop, Turn};
+
+/// Attempts that may wait for a shipment before a reader is not read any more.
+pub(super) const MAX_UNSHIPPED: usize = 10_000;
+/// Rows that stand in the attempt itself, bytes of text.
+const MAX_INLINE: usize = 12_000;
+/// Rows of one document, bytes of text: 256 KB with its envelope.
+const MAX_DOCUMENT: usize = 240_000;
+/// Rows documents of one attempt: 1.5 MB with the rest of the batch.
+const MAX_DOCUMENTS: usize = 6;
+
+/// The digest as it was read, with its version.
+pub(super) struct Known {
+    /// What is known.
+    pub known: Digest,
+    version: Option<Etag>,
+}
+
+impl Known {
+    /// For sources without a history: nothing is ever asked twice.
+    pub(super) fn none() -> Self {
+        Self {
+            known: Digest::new(Millis::MIN),
+            version: None,
+        }
+    }
+}
+
+impl Poller {
+    /// Reads the digest. Without overlap it holds what lies beyond the mark alone: rows stamped in the future, and rows newer
+    /// than the end of a question that was repeated later.
+    pub(super) async fn digest(&self, turn: &Turn<'_>, held: &Held) -> Result<Known, Stop> {
+        let found = self
+            .store
+            .read(&turn.config.id, DigestDoc::ID)
+            .await
+            .map_err(Stop::Store)?;
+        let Some(found) = found else {
+            return Ok(Known {
+                known: Digest::new(held.state.mark.unwrap_or(Millis::MIN)),
+                version: None,
+            });
+        };
+        let known = match &found.document {
+            Document::Digest(document) => Digest::from_document(document),
+            _ => None,
+        };
+        let known = known.ok_or_else(|| {
+            Stop::Store(Error::Damaged {
+                source_id: turn.config.id.clone(),
+                id: DigestDoc::ID.into(),
+                detail: "its stamps and hashes do not fit".into(),
+            })
+        })?;
+        Ok(Known {
+            known,
+            version: Some(found.etag),
+        })
+    }
+
+    /// Records an answer, in as many batches as its size needs.
+    pub(super) async fn record(
+        &self,
+        turn: &Turn<'_>,
+        held: &mut Held,
+        digest: &mut Known,
+        mut answered: Answered,
+        next: Option<Millis>,
+        report: &mut Report,
+    ) -> Result<(), Stop> {
+        let rows = std::mem::take(&mut answered.answer.rows);
+        let history = turn.source.has_history();
+        let sifted = if history {
+            digest.known.sift(rows)
+        } else {
+            super::digest::Sifted { rows, known: 0 }
+        };
+        held.state.failures = 0;
+        held.state.trouble = None;
+        report.known += sifted.known;
+        report.rows += sifted.rows.len();
+        report.readings += sifted.rows.readings();
+        report.unknown.clone_from(&answered.answer.unknown);
+        report.remarks.extend(answered.answer.remarks.iter().cloned());
+        let rows = sifted.rows;
+        if rows.is_empty() {
+            return self.record_empty(turn, held, &answered, sifted.known, next).await;
+        }
+        let mut from = 0;
+        let mut known = sifted.known;
+        while from < rows.len() {
+            let cuts = cut_documents(&rows, from);
+            let to = cuts.last().map_or(rows.len(), |cut| cut.end);
+            let last = to == rows.len();
+            let part = if from == 0 && last {
+                None
+            } else {
+                Some(rows.part(from..to))
+            };
+            let part = part.as_ref().unwrap_or(&rows);
+            let cuts: Vec<_> = cuts.iter().map(|cut| cut.start - from..cut.end - from).collect();
+            let at = if last {
+                next
+            } else {
+                rows.stamps().get(to).copied().filter(|_| next.is_some())
+            };
+            self.record_rows(turn, held, digest, &answered, part, &cuts, known, at, report)
+                .await?;
+            known = 0;
+            from = to;
+            if !last {
+                self.drain(turn, held, report).await?;
+                if held.is_blocked() && history {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One batch: attempt, rows, digest, state and, when due, a shipment.
+    #[allow(clippy::too_many_arguments)]
+    async fn record_rows(
+        &self,
+        turn: &Turn<'_>,
+        held: &mut Held,
+        digest: &mut Known,
+        answered: &Answered,
+        rows: &Rows,
+        cuts: &[std::ops::Range<usize>],
+        known: usize,
+        next: Option<Millis>,
+        report: &mut Report,
+    ) -> Result<(), Stop> {
+        let text = text_bytes(rows, 0..rows.len());
+        // A confirmation before may be too large to ride along.
+        held.make_room(self, cuts.len() + 3, text).await?;
+        let number = held.state.next;
+        let source = &turn.config.id;
+        let birth = held.state.birth.clone();
+        let mut attempt = attempt(turn, &held.state, answered, number);
+        attempt.rows = rows.len();
+        attempt.known = known;
+        attempt.outcome = "rows".into();
+        let mut documents = Vec::new();
+        if text <= MAX_INLINE {
+            attempt.inline = Some(StoredRows::of(rows, 0..rows.len()));
+        } else {
+            for (place, cut) in (0u32..).zip(cuts) {
+                documents.push(Document::Rows(RowsDoc {
+                    id: RowsDoc::id_of(&birth, number, place),
+                    source: source.clone(),
+                    rows: StoredRows::of(rows, cut.clone()).into(),
+                    ttl: None,
+                }));
+            }
+            attempt.documents = u32::try_from(documents.len()).unwrap_or(u32::MAX);
+        }
+        documents.insert(0, Document::Attempt(attempt));
+
+        let state = &mut held.state;
+        state.next = number + 1;
+        let waits = Unshipped {
+            number,
+            at: answered.at,
+            rows: rows.len(),
+            bytes: pack::estimate(rows, self.pack.format),
+        };
+        state.unshipped.push(waits);
+        let last = rows.stamps().last().copied().unwrap_or(Millis::MIN);
+        let bound = match answered.window {
+            // A clock that is ahead must not hide what comes before its instant.
+            Window::Youngest => answered.at,
+            Window::Range { until, .. } => state.pass.map_or(until, |pass| pass.end),
+        };
+        let mark = state.mark.unwrap_or(Millis::MIN).max(last.min(bound));
+        if answered.window == Window::Youngest || state.mark.is_none() {
+            // History begins at this row: nothing before it is asked for later.
+            let first = rows.stamps().first().map_or(Millis::MIN, |first| first - 1);
+            digest.known = Digest::new(first.min(mark));
+        }
+        state.mark = Some(mark);
+        if let (Some(pass), Some(next)) = (&mut state.pass, next) {
+            pass.at = next;
+        }
+        if turn.source.has_history() {
+            let keep_from = if turn.config.overlap.is_zero() {
+                mark
+            } else {
+                mark.saturating_sub(millis(turn.config.overlap)).saturating_sub(1)
+            };
+            if digest.known.remember(rows, keep_from) {
+                report.remark(format!(
+                    "more rows than the digest holds: the overlap of {source} is shortened; late rows before {} are not seen",
+                    crate::clock::iso(digest.known.floor())
+                ));
+            }
+        }
+        let mut more: Vec<Write> = documents.iter().cloned().map(Write::Create).collect();
+        let kept = turn.source.has_history() && (digest.version.is_some() || !digest.known.is_empty());
+        if kept {
+            let document = Document::Digest(digest.known.document(source));
+            more.push(match &digest.version {
+                Some(version) => Write::Replace(document, version.clone()),
+                None => Write::Create(document),
+            });
+        }
+        let digest_at = more.len();
+        // Frozen with the record where it goes out alone; several attempts are gathered from the store.
+        let alone = held.state.unshipped.len() == 1;
+        let frozen = if alone && !held.is_blocked() && self.is_due_to_ship(turn, &held.state) {
+            let range = time_range(turn, answered.window, answered.at, rows);
+            let (shipment, messages) =
+                self.freeze(turn, &mut held.state, rows, &[number], range, answered.at);
+            more.push(Write::Create(Document::Shipment(shipment.clone())));
+            documents.push(Document::Shipment(shipment));
+            Some(messages)
+        } else {
+            None
+        };
+        let versions = held.commit_for_versions(self, more).await?;
+        if kept {
+            digest.version = versions.get(digest_at - 1).cloned().flatten();
+        }
+        if let Some(messages) = frozen {
+            let mut pairs = Vec::with_capacity(documents.len());
+            let shipment_at = versions.len().saturating_sub(1);
+            for (i, document) in documents.into_iter().enumerate() {
+                let at = if matches!(document, Document::Shipment(_)) {
+                    shipment_at
+                } else {
+                    i
+                };
+                if let Some(version) = versions.get(at).cloned().flatten() {
+                    pairs.push((document, version));
+                }
+            }
+            held.frozen = Some(Frozen {
+                number,
+                messages,
+                documents: pairs,
+            });
+        }
+        Ok(())
+    }
+
+    /// An answer without anything new: kept for the audit, written with the next write of the state.
+    async fn record_empty(
+        &self,
+        turn: &Turn<'_>,
+        held: &mut Held,
+        answered: &Answered,
+        known: usize,
+        next: Option<Millis>,
+    ) -> Result<(), Stop> {
+        held.make_room(self, 1, 2_000).await?;
+        let number = held.state.next;
+        held.state.next += 1;
+        let mut attempt = attempt(turn, &held.state, answered, number);
+        attempt.known = known;
+        attempt.outcome = if known > 0 { "known" } else { "empty" }.into();
+        attempt.ttl = Some(self.retention);
+        if let (Some(pass), Some(next)) = (&mut held.state.pass, next) {
+            pass.at = next;
+        }
+        held.enqueue([Write::Create(Document::Attempt(attempt))], 2_000);
+        Ok(())
+    }
+
+    /// A question without an answer: kept for the audit, written with the release.
+    pub(super) fn record_failure(
+        &self,
+        turn: &Turn<'_>,
+        held: &mut Held,
+        failed: &Failed,
+        report: &mut Report,
+    ) {
+        let number = held.state.next;
+        held.state.next += 1;
+        held.state.failures = held.state.failures.saturating_add(1);
+        let text = failed.error.to_string();
+        held.state.trouble = Some(text.clone());
+        let answered = Answered {
+            at: failed.at,
+            took: failed.took,
+            window: failed.window,
+            answer: Answer {
+                request: turn.source.request(failed.window),
+                ..Answer::default()
+            },
+        };
+        let mut attempt = attempt(turn, &held.state, &answered, number);
+        attempt.status = failed.error.status().unwrap_or(0);
+        attempt.outcome = failed.error.kind().into();
+        attempt.error = Some(text.clone());
+        attempt.ttl = Some(self.retention);
+        held.enqueue([Write::Create(Document::Attempt(attempt))], 2_000);
+        report.outcome = Outcome::Failed;
+        report.remarks.insert(0, text);
+    }
+}
+
+fn attempt(turn: &Turn<'_>, state: &State, answered: &Answered, number: u64) -> Attempt {
+    let (from, until) = match answered.window {
+        Window::Youngest => (None, None),
+        Window::Range { from, until, .. } => (Some(from), Some(until)),
+    };
+    let answer = &answered.answer;
+    Attempt {
+        id: Attempt::id_of(&state.birth, number),
+        source: turn.config.id.clone(),
+        number,
+        due: turn.due,
+        at: answered.at,
+        took_ms: u64::try_from(answered.took.as_millis()).unwrap_or(u64::MAX),
+        request: answer.request.clone(),
+        from,
+        until,
+        status: answer.status,
+        outcome: String::new(),
+        error: None,
+        bytes: answer.bytes,
+        rows: 0,
+        known: 0,
+        unknown: answer.unknown.iter().take(100).cloned().collect(),
+        remarks: answer.remarks.iter().take(20).cloned().collect(),
+        device_time: answer.device_time,
+        inline: None,
+        documents: 0,
+        ttl: None,
+    }
+}
+
+/// Where the rows from `from` on are cut into documents; at most [`MAX_DOCUMENTS`] of them.
+fn cut_documents(rows: &Rows, from: usize) -> Vec<std::ops::Range<usize>> {
+    let mut cuts = Vec::new();
+    let mut start = from;
+    let mut size = 0;
+    for row in from..rows.len() {
+        let bytes = text_bytes(rows, row..row + 1);
+        if size + bytes > MAX_DOCUMENT && row > start {
+            cuts.push(start..row);
+            if cuts.len() == MAX_DOCUMENTS {
+                return cuts;
+            }
+            start = row;
+            size = 0;
+        }
+        size += bytes;
+    }
+    cuts.push(start..rows.len());
+    cuts
+}
+
+/// Bytes of the stored text of rows, steps between stamps counted generously.
+fn text_bytes(rows: &Rows, range: std::ops::Range<usize>) -> usize {
+    rows.columns()
+        .iter()
+        .map(|column| column.bytes(range.clone()) + range.len())
+        .sum::<usize>()
+        + range.len() * 12
+}

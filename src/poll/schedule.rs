@@ -1,0 +1,76 @@
+//! When a source is due next. Pure.
+
+use chrono::{DateTime, TimeZone, Utc};
+use chrono_tz::Tz;
+
+use super::window::millis;
+use crate::clock::Millis;
+use crate::config::Schedule;
+
+/// The first instant after `due` at which the source is to be polled again. Intervals stand on a grid that a hash of the
+/// id shifts, so that many sources do not fall due in one instant.
+#[must_use]
+pub fn next_due(schedule: &Schedule, zone: Tz, source: &str, due: Millis) -> Millis {
+    match schedule {
+        Schedule::Every(every) => {
+            let every = millis(*every).max(1);
+            let shift =
+                i64::try_from(xxhash_rust::xxh3::xxh3_64(source.as_bytes()) >> 1).unwrap_or(0) % every;
+            (due - shift)
+                .div_euclid(every)
+                .saturating_add(1)
+                .saturating_mul(every)
+                .saturating_add(shift)
+        }
+        Schedule::Cron(text) => cron_after(text, zone, due).unwrap_or(due.saturating_add(60_000)),
+    }
+}
+
+/// The first instant after `at` that a cron expression names in `zone`; `None` for an expression that names none.
+#[must_use]
+pub fn cron_after(text: &str, zone: Tz, at: Millis) -> Option<Millis> {
+    let cron = croner::parser::CronParser::builder()
+        .seconds(croner::parser::Seconds::Optional)
+        .build()
+        .parse(text)
+        .ok()?;
+    let at: DateTime<Utc> = DateTime::from_timestamp_millis(at)?;
+    let local = zone.from_utc_datetime(&at.naive_utc());
+    Some(cron.find_next_occurrence(&local, false).ok()?.timestamp_millis())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn cron_knows_the_zone_and_the_long_day() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().map_or(0, |t| t.timestamp_millis());
+        let check = |cron: &str, after: &str, expected: &str| {
+            assert_eq!(
+                cron_after(cron, chrono_tz::Europe::Vienna, at(after)),
+                Some(at(expected)),
+                "{cron} {after}"
+            );
+        };
+        check("0 15 0 * * *", "2026-06-01T00:00:00Z", "2026-06-01T22:15:00Z");
+        check("15 0 * * *", "2026-01-01T00:00:00Z", "2026-01-01T23:15:00Z");
+        // The night of the clock change in autumn has 25 hours.
+        check("0 0 12 * * *", "2026-10-24T10:00:00Z", "2026-10-25T11:00:00Z");
+    }
+
+    proptest! {
+        #[test]
+        fn every_is_a_fixed_grid(id in "[a-z]{1,8}", due in 0i64..2_000_000_000_000, every in 1_000u64..86_400_000) {
+            let schedule = Schedule::Every(Duration::from_millis(every));
+            let next = next_due(&schedule, Tz::UTC, &id, due);
+            let every = i64::try_from(every).unwrap_or(1);
+            prop_assert!(next > due && next <= due + every);
+            prop_assert_eq!(next_due(&schedule, Tz::UTC, &id, next), next + every);
+        }
+    }
+}

@@ -1,0 +1,427 @@
+//! The documents, as both stores keep them. Field names are camelCase in JSON; instants are milliseconds UTC.
+
+mod rows;
+
+pub use rows::RowsDoc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Millis;
+use crate::config::Naming;
+use crate::forward::Assignment;
+use crate::reading::Channel;
+use crate::source::Request;
+
+/// Any stored document. In JSON the member `kind` tells which.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Document {
+    /// A source defined without a redeploy.
+    Source(SourceDoc),
+    /// Where a source stands.
+    State(State),
+    /// What was delivered or is on its way inside the overlap window.
+    Digest(DigestDoc),
+    /// One question to a source and its answer.
+    Attempt(Attempt),
+    /// Rows of an attempt that are too many to stand in it.
+    Rows(RowsDoc),
+    /// Rows frozen into messages.
+    Shipment(Shipment),
+    /// A message that the hub refused for good.
+    DeadLetter(DeadLetter),
+    /// A person's wish that a source be polled now.
+    Poll(PollWish),
+}
+
+impl Document {
+    /// Id within the source.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Source(d) => &d.id,
+            Self::State(d) => &d.id,
+            Self::Digest(d) => &d.id,
+            Self::Attempt(d) => &d.id,
+            Self::Rows(d) => &d.id,
+            Self::Shipment(d) => &d.id,
+            Self::DeadLetter(d) => &d.id,
+            Self::Poll(d) => &d.id,
+        }
+    }
+
+    /// The partition.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        match self {
+            Self::Source(d) => &d.source,
+            Self::State(d) => &d.source,
+            Self::Digest(d) => &d.source,
+            Self::Attempt(d) => &d.source,
+            Self::Rows(d) => &d.source,
+            Self::Shipment(d) => &d.source,
+            Self::DeadLetter(d) => &d.source,
+            Self::Poll(d) => &d.source,
+        }
+    }
+
+    /// The member `kind`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Source(_) => "source",
+            Self::State(_) => "state",
+            Self::Digest(_) => "digest",
+            Self::Attempt(_) => "attempt",
+            Self::Rows(_) => "rows",
+            Self::Shipment(_) => "shipment",
+            Self::DeadLetter(_) => "deadletter",
+            Self::Poll(_) => "poll",
+        }
+    }
+
+    /// Seconds after its last write at which it may vanish; `None` keeps it for ever.
+    #[must_use]
+    pub fn ttl(&self) -> Option<u32> {
+        match self {
+            Self::Attempt(d) => d.ttl,
+            Self::Rows(d) => d.ttl,
+            Self::Shipment(d) => d.ttl,
+            Self::DeadLetter(d) => d.ttl,
+            Self::Source(_) | Self::State(_) | Self::Digest(_) | Self::Poll(_) => None,
+        }
+    }
+}
+
+/// A source defined in the store, in the same words as `sources.toml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceDoc {
+    /// Always [`SourceDoc::ID`].
+    pub id: String,
+    /// The source's id.
+    pub source: String,
+    /// When it was written.
+    pub at: Millis,
+    /// The definition: the members of a `[[source]]` table.
+    pub definition: serde_json::Value,
+}
+
+impl SourceDoc {
+    /// Its id.
+    pub const ID: &'static str = "source";
+}
+
+/// Where a source stands. Every write is conditional on its version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct State {
+    /// Always [`State::ID`].
+    pub id: String,
+    /// The source's id.
+    pub source: String,
+    /// Who polls it: `cloud`, or the name given to `run`.
+    pub runner: String,
+    /// When this state was made, and random letters: part of every message id, so that a state made anew never reuses one.
+    pub birth: String,
+    /// Who works on it now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
+    /// Number of the next attempt or shipment.
+    pub next: u64,
+    /// Attempts whose rows are in no shipment yet, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unshipped: Vec<Unshipped>,
+    /// Shipments that are not delivered yet, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pending: Vec<u64>,
+    /// How many parts of the first pending shipment are confirmed or dead.
+    #[serde(default)]
+    pub confirmed: usize,
+    /// Messages that the hub refused for good since the last one it took.
+    #[serde(default)]
+    pub refused: u32,
+    /// Up to here everything is stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<Millis>,
+    /// Up to here everything is delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Millis>,
+    /// A pass over a window that is not finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pass: Option<Pass>,
+    /// Failed attempts in a row.
+    #[serde(default)]
+    pub failures: u32,
+    /// What the last attempt came to, in a word and in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    /// Why the hub's refusal stopped this source alone, and until when (`None`: until somebody acts).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parked: Option<Parked>,
+    /// Not polled before this instant.
+    pub next_due: Millis,
+    /// Hub and device that DPS assigned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignment: Option<Assignment>,
+}
+
+impl State {
+    /// Its id.
+    pub const ID: &'static str = "state";
+}
+
+/// Who works on a source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// Drawn anew for each claim.
+    pub nonce: String,
+    /// When it ends by itself.
+    pub until: Millis,
+}
+
+/// An attempt whose rows wait for a shipment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unshipped {
+    /// The attempt's number.
+    pub number: u64,
+    /// When it was recorded: `send_every` counts from here.
+    pub at: Millis,
+    /// Rows in it.
+    pub rows: usize,
+    /// Their approximate size in a body, bytes.
+    pub bytes: usize,
+}
+
+/// A window that is being worked through, slice by slice. Its end never moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pass {
+    /// The next instant to ask for.
+    pub at: Millis,
+    /// The last one.
+    pub end: Millis,
+}
+
+/// A source that the hub refuses stops alone and keeps all it has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parked {
+    /// Since when.
+    pub since: Millis,
+    /// Until when; `None` until the cause is mended, probed at a slow pace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Millis>,
+    /// The hub's refusal and what to do.
+    pub why: String,
+}
+
+/// What is known of rows already recorded, inside the overlap window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DigestDoc {
+    /// Always [`DigestDoc::ID`].
+    pub id: String,
+    /// The source's id.
+    pub source: String,
+    /// Below this instant nothing is known any more. Only rises.
+    pub floor: Millis,
+    /// Stamps as steps in milliseconds from the one before, the first from the floor, joined by commas.
+    pub stamps: String,
+    /// One 64-bit hash per stamp, 16 hex digits each, joined without a gap.
+    pub hashes: String,
+}
+
+impl DigestDoc {
+    /// Its id.
+    pub const ID: &'static str = "digest";
+}
+
+/// One question to a source and its answer: the audit, and small rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attempt {
+    /// [`Attempt::id_of`].
+    pub id: String,
+    /// The source's id.
+    pub source: String,
+    /// Its number; numbers rise with time.
+    pub number: u64,
+    /// The instant the tick was due.
+    pub due: Millis,
+    /// When the question was asked.
+    pub at: Millis,
+    /// How long the answer took, milliseconds.
+    pub took_ms: u64,
+    /// What was asked, without credentials.
+    pub request: Request,
+    /// First instant asked for; absent when only the newest row was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Millis>,
+    /// Last instant asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Millis>,
+    /// HTTP status of the answer; 0 where there was none.
+    pub status: u16,
+    /// `rows`, `empty`, or the kind of error.
+    pub outcome: String,
+    /// The error in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Bytes of the answer.
+    pub bytes: u64,
+    /// Rows recorded: those the digest did not know.
+    pub rows: usize,
+    /// Rows the digest knew already.
+    pub known: usize,
+    /// Labels or columns that the channel map does not know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
+    /// Remarks for people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
+    /// The device's own instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_time: Option<Millis>,
+    /// Rows that fit here; else they stand in documents of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inline: Option<StoredRows>,
+    /// How many [`RowsDoc`] belong to it.
+    #[serde(default)]
+    pub documents: u32,
+    /// Seconds to live, set once nothing in it waits for delivery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<u32>,
+}
+
+impl Attempt {
+    /// Its id; sorts by number.
+    #[must_use]
+    pub fn id_of(birth: &str, number: u64) -> String {
+        format!("a.{birth}.{number:010}")
+    }
+}
+
+/// Rows as text columns: Cosmos DB rewrites numbers, text stays as it was read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StoredRows {
+    /// The channels, in column order.
+    pub channels: Vec<Channel>,
+    /// Stamps: the first, then steps in milliseconds, joined by commas.
+    pub stamps: String,
+    /// One text per channel: values joined by commas, an absent one empty.
+    pub columns: Vec<String>,
+    /// Indices of rows that revise an earlier value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revised: Vec<u32>,
+}
+
+/// Rows frozen into messages. What is frozen is never cut again but for a 413, and then under new labels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shipment {
+    /// [`Shipment::id_of`].
+    pub id: String,
+    /// The source's id.
+    pub source: String,
+    /// Its number: that of its newest attempt.
+    pub number: u64,
+    /// When it was frozen: the creation time of its messages.
+    pub at: Millis,
+    /// Attempts whose rows it carries, in order; their rows stand one after another.
+    pub attempts: Vec<u64>,
+    /// What its bodies name: a source may be renamed while its messages wait.
+    pub naming: Naming,
+    /// Body format and its version, `timeseries/1`.
+    pub format: String,
+    /// Begin of the time range that its bodies name.
+    pub begin: Millis,
+    /// End of it.
+    pub end: Millis,
+    /// The messages.
+    pub parts: Vec<Part>,
+    /// `pending`, `delivered`, or `dead` where no part was taken.
+    pub outcome: String,
+    /// When the last part was confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivered_at: Option<Millis>,
+    /// Billing units by our count, over all parts.
+    #[serde(default)]
+    pub units: u32,
+    /// Seconds to live, set on delivery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<u32>,
+}
+
+impl Shipment {
+    /// Its id; sorts by number.
+    #[must_use]
+    pub fn id_of(birth: &str, number: u64) -> String {
+        format!("s.{birth}.{number:010}")
+    }
+}
+
+/// One message of a shipment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// `0`, `1`, …; halves of part 3 are `3.0` and `3.1`.
+    pub label: String,
+    /// First row, counted over the shipment's rows.
+    pub from: usize,
+    /// One past the last row.
+    pub to: usize,
+    /// Whether its rows are revisions.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub revision: bool,
+    /// XXH3-64 of the body, hex: a repeat that would differ is never sent.
+    pub hash: String,
+}
+
+/// A message that the hub refused for good, kept to be looked at and sent again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeadLetter {
+    /// [`DeadLetter::id_of`].
+    pub id: String,
+    /// The source's id.
+    pub source: String,
+    /// When it was given up.
+    pub at: Millis,
+    /// The message id under which it was sent.
+    pub message_id: String,
+    /// The hub's refusal.
+    pub why: String,
+    /// The body, as it was sent.
+    pub body: String,
+    /// Application properties, as they were sent.
+    pub properties: Vec<(String, String)>,
+    /// When it was frozen: its creation time.
+    pub created: Millis,
+    /// When it was sent again and taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replayed_at: Option<Millis>,
+    /// Seconds to live, set on a successful replay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<u32>,
+}
+
+impl DeadLetter {
+    /// Its id.
+    #[must_use]
+    pub fn id_of(birth: &str, number: u64, label: &str) -> String {
+        format!("x.{birth}.{number:010}.{label}")
+    }
+}
+
+/// A person's wish that a source be polled at the next tick. Written by the API, which never touches the state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PollWish {
+    /// Always [`PollWish::ID`].
+    pub id: String,
+    /// The source's id.
+    pub source: String,
+    /// When it was wished.
+    pub at: Millis,
+}
+
+impl PollWish {
+    /// Its id.
+    pub const ID: &'static str = "poll";
+}
