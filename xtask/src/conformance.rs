@@ -1,0 +1,124 @@
+//! `cargo xtask conformance`: Microsoft's own SDKs, unmodified, against the emulators.
+//!
+//! What the SDKs say they sent is compared with the hub's feed; what the bridge stored in Cosmos DB is read
+//! with Microsoft's Python client. What cannot run yet is tried all the same and listed with its reason.
+//!
+//! # Layout
+//!
+//! - `sdks`: installed below the target directory. `hub`: started, asked what arrived.
+//! - `operation`: what a script reports, and the verdict on it. `cosmos`: the store's part. `table`: all of it.
+
+mod cosmos;
+mod hub;
+mod operation;
+mod sdks;
+mod table;
+
+use std::path::Path;
+
+use crate::failure::Failure;
+use crate::process::Program;
+use crate::project::Project;
+use hub::{Arrived, Hub};
+use operation::Operation;
+use sdks::Sdks;
+use table::{Row, Verdict};
+
+/// Runs Microsoft's SDKs against the emulators.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Leave the Cosmos DB part out, which builds the bridge and the Cosmos DB gateway.
+    #[arg(long)]
+    quick: bool,
+    /// Take the newest SDKs instead of the pinned ones.
+    #[arg(long)]
+    newest: bool,
+}
+
+impl Args {
+    /// What `cargo xtask test` runs.
+    pub(crate) fn quick() -> Self {
+        Self {
+            quick: true,
+            newest: false,
+        }
+    }
+}
+
+/// Runs everything and prints the table; fails when a row does.
+pub(crate) fn run(project: &Project, args: &Args) -> Result<(), Failure> {
+    // The features of the whole workspace, so that what its tests have built is used again.
+    let mut build = vec!["build", "--workspace", "--bin", "emulator"];
+    if !args.quick {
+        build.extend(["--bin", "meterbridge", "--bin", "cosmos-gateway"]);
+    }
+    project.cargo().args(build).run()?;
+
+    let directory = project.target.join("conformance");
+    std::fs::create_dir_all(&directory).map_err(Failure::file(&directory))?;
+    let scripts = project.root.join("tests/conformance");
+    let sdks = Sdks::install(project, &scripts, &directory, args.newest)?;
+    let work = tempfile::tempdir_in(&directory).map_err(Failure::file(&directory))?;
+    let hub = Hub::start(project, work.path())?;
+    println!("Hub on port {}, {}", hub.port, hub.how_node_reaches_it());
+
+    let mut rows = Vec::new();
+    for script in ["device_http.js", "provisioning_http.js"] {
+        let program = hub.tell(sdks.node(project, &scripts, script, hub.remap(&scripts).as_deref()));
+        rows.extend(rows_of(script, program, &hub)?);
+    }
+    let script = "device_https.py";
+    rows.extend(rows_of(
+        script,
+        hub.tell(sdks.python(project, &scripts.join(script))),
+        &hub,
+    )?);
+    if args.quick {
+        let left_out = Verdict::NotRun("left out by --quick".to_owned());
+        rows.push(Row::new(
+            "azure-cosmos (Python)",
+            "HTTP",
+            "reads what the bridge stored",
+            left_out,
+        ));
+    } else {
+        rows.extend(cosmos::rows(project, &sdks, &hub, work.path())?);
+    }
+    print!("\n{}", table::text(&rows));
+    match rows.iter().filter(|row| row.verdict.is_failure()).count() {
+        0 => Ok(()),
+        1 => Err(Failure::Check("1 operation failed.".to_owned())),
+        count => Err(Failure::Check(format!("{count} operations failed."))),
+    }
+}
+
+/// Runs a script and judges what it reports.
+fn rows_of(script: &str, program: Program, hub: &Hub) -> Result<Vec<Row>, Failure> {
+    let mut operations = Vec::new();
+    let ended = program.lines(|line| operations.push(Operation::parse(line)));
+    let arrived: Vec<Arrived> = hub.arrived()?;
+    let mut rows: Vec<Row> = operations
+        .into_iter()
+        .map(|operation| match operation {
+            Ok(operation) => operation.judged(&arrived),
+            Err(why) => Row::new(script, "", "reports operations", Verdict::Failed(why)),
+        })
+        .collect();
+    if let Err(failure) = ended {
+        rows.push(Row::new(
+            script,
+            "",
+            "runs to its end",
+            Verdict::Failed(failure.to_string()),
+        ));
+    } else if rows.is_empty() {
+        let nothing = Verdict::Failed("reported nothing".to_owned());
+        rows.push(Row::new(script, "", "reports operations", nothing));
+    }
+    Ok(rows)
+}
+
+/// A path for an environment variable.
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}

@@ -1,0 +1,82 @@
+//! `cargo xtask`: the project's tasks, without anything to install but Rust, Node and Python.
+//!
+//! # Layout
+//!
+//! - `test`: every check of a change, in order, on a clean machine.
+//! - `tidy`: the rules of the sources that no compiler knows.
+//! - `conformance`: Microsoft's own SDKs against the emulators.
+//! - `bench`: how fast and how dear, beside what else could do the job.
+//! - `demo`: the whole way of a reading on this machine.
+//! - `project`, `process`, `failure`: where the project lies, how programs are run, what goes wrong.
+
+mod bench;
+mod conformance;
+mod demo;
+mod failure;
+mod process;
+mod project;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use failure::Failure;
+use project::Project;
+
+/// The project's tasks.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Check everything: format, lints, tests, documentation, tidiness, a short conformance run.
+    Test(test::Args),
+    /// Check the rules of the sources that no compiler knows.
+    Tidy,
+    /// Run Microsoft's own SDKs against the emulators, and compare what arrived with what was sent.
+    Conformance(conformance::Args),
+    /// Measure throughput, cold start and cost, beside what people would use otherwise.
+    Bench(bench::Bench),
+    /// Build, and show the whole way of a reading on this machine.
+    Demo(demo::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("\n{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<(), Failure> {
+    let project = Project::find()?;
+    match task {
+        Task::Test(args) => test::run(&project, &args),
+        Task::Tidy => tidy::run(&project),
+        Task::Conformance(args) => conformance::run(&project, &args),
+        Task::Bench(bench) => bench.run().map_err(|error| Failure::Check(error.to_string())),
+        Task::Demo(args) => demo::run(&project, &args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

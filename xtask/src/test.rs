@@ -1,0 +1,226 @@
+//! `cargo xtask test`: every check of a change, in order, on a clean machine.
+
+mod prerequisites;
+mod quiet;
+
+use std::time::{Duration, Instant};
+
+use crate::failure::Failure;
+use crate::project::Project;
+use crate::{conformance, tidy};
+
+/// Checks everything, stopping at the first failure.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Run this step alone; may be repeated.
+    #[arg(long, value_name = "STEP")]
+    only: Vec<String>,
+    /// List the steps and do nothing.
+    #[arg(long)]
+    list: bool,
+}
+
+/// One check.
+struct Step {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&Project) -> Result<Outcome, Failure>,
+}
+
+/// How a check ended that did not fail.
+enum Outcome {
+    Passed,
+    /// Not run, for this reason.
+    Skipped(String),
+}
+
+/// In this order: what fails fast comes first.
+const STEPS: [Step; 9] = [
+    Step {
+        name: "prerequisites",
+        about: "compiler, Node and Python are there",
+        run: prerequisites,
+    },
+    Step {
+        name: "fmt",
+        about: "sources are formatted",
+        run: fmt,
+    },
+    Step {
+        name: "tidy",
+        about: "rules that no compiler knows",
+        run: tidy,
+    },
+    Step {
+        name: "clippy",
+        about: "no warning in any target",
+        run: clippy,
+    },
+    Step {
+        name: "test",
+        about: "all tests of the workspace",
+        run: test,
+    },
+    Step {
+        name: "doc",
+        about: "documentation builds without a warning",
+        run: doc,
+    },
+    Step {
+        name: "deny",
+        about: "licences, advisories and bans (where cargo-deny is installed)",
+        run: deny,
+    },
+    Step {
+        name: "machete",
+        about: "no unused dependency (where cargo-machete is installed)",
+        run: machete,
+    },
+    Step {
+        name: "conformance",
+        about: "Microsoft's SDKs against the emulators, short",
+        run: conformance,
+    },
+];
+
+/// Runs the steps.
+pub(crate) fn run(project: &Project, args: &Args) -> Result<(), Failure> {
+    if args.list {
+        for step in &STEPS {
+            println!("{:<14} {}", step.name, step.about);
+        }
+        return Ok(());
+    }
+    let mut told = Vec::new();
+    for step in chosen(&args.only)? {
+        println!("\n=== {}: {}", step.name, step.about);
+        let began = Instant::now();
+        let outcome = (step.run)(project).map_err(|failure| {
+            Failure::Check(format!(
+                "FAILED at {} after {}: {failure}\nRepeat it alone: cargo xtask test --only {}",
+                step.name,
+                seconds(began.elapsed()),
+                step.name
+            ))
+        })?;
+        let line = match outcome {
+            Outcome::Passed => format!("passed   {:<14} {:>8}", step.name, seconds(began.elapsed())),
+            Outcome::Skipped(why) => format!("SKIPPED  {:<14} {why}", step.name),
+        };
+        println!("{line}");
+        told.push(line);
+    }
+    println!("\n{}", told.join("\n"));
+    Ok(())
+}
+
+/// The steps with these names, in their own order; all without names.
+fn chosen(names: &[String]) -> Result<Vec<&'static Step>, Failure> {
+    if let Some(unknown) = names
+        .iter()
+        .find(|name| STEPS.iter().all(|step| step.name != **name))
+    {
+        let known: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
+        return Err(Failure::Check(format!(
+            "There is no step {unknown}; there are: {}",
+            known.join(", ")
+        )));
+    }
+    let wanted = |step: &&Step| names.is_empty() || names.iter().any(|name| name == step.name);
+    Ok(STEPS.iter().filter(wanted).collect())
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+fn prerequisites(project: &Project) -> Result<Outcome, Failure> {
+    prerequisites::ensure(project).map(|()| Outcome::Passed)
+}
+
+fn fmt(project: &Project) -> Result<Outcome, Failure> {
+    project
+        .cargo()
+        .args(["fmt", "--all", "--check"])
+        .run()
+        .map(|()| Outcome::Passed)
+}
+
+fn tidy(project: &Project) -> Result<Outcome, Failure> {
+    tidy::run(project).map(|()| Outcome::Passed)
+}
+
+fn clippy(project: &Project) -> Result<Outcome, Failure> {
+    let clippy = project
+        .cargo()
+        .args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+    clippy.run().map(|()| Outcome::Passed)
+}
+
+fn test(project: &Project) -> Result<Outcome, Failure> {
+    let mut quiet = quiet::Quiet::default();
+    let ended = project.cargo().args(["test", "--workspace"]).lines(|line| {
+        if quiet.shows(line) {
+            println!("{line}");
+        }
+    });
+    println!("{}", quiet.sum());
+    ended.map(|()| Outcome::Passed)
+}
+
+fn doc(project: &Project) -> Result<Outcome, Failure> {
+    let doc = project
+        .cargo()
+        .args(["doc", "--workspace", "--no-deps"])
+        .env("RUSTDOCFLAGS", "-D warnings");
+    doc.run().map(|()| Outcome::Passed)
+}
+
+fn deny(project: &Project) -> Result<Outcome, Failure> {
+    if_installed(project, "deny", &["check"])
+}
+
+fn machete(project: &Project) -> Result<Outcome, Failure> {
+    if_installed(project, "machete", &[])
+}
+
+/// Runs a Cargo command that not every machine has.
+fn if_installed(project: &Project, name: &str, args: &[&str]) -> Result<Outcome, Failure> {
+    if !project.cargo().args([name, "--version"]).succeeds() {
+        return Ok(Outcome::Skipped(format!(
+            "cargo-{name} is not installed; `cargo install --locked cargo-{name}` builds it in some minutes"
+        )));
+    }
+    project
+        .cargo()
+        .args([name])
+        .args(args)
+        .run()
+        .map(|()| Outcome::Passed)
+}
+
+fn conformance(project: &Project) -> Result<Outcome, Failure> {
+    conformance::run(project, &conformance::Args::quick()).map(|()| Outcome::Passed)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn names(only: &[&str]) -> Vec<&'static str> {
+        let only: Vec<String> = only.iter().map(|&name| name.to_owned()).collect();
+        chosen(&only).unwrap().iter().map(|step| step.name).collect()
+    }
+
+    #[test]
+    fn steps_are_chosen_by_name_and_keep_their_order() {
+        assert_eq!(names(&[]).len(), STEPS.len());
+        assert_eq!(names(&["clippy", "fmt"]), ["fmt", "clippy"]);
+        let failure = chosen(&["clipy".to_owned()]).err().unwrap().to_string();
+        assert!(
+            failure.starts_with("There is no step clipy; there are: prerequisites, "),
+            "{failure}"
+        );
+    }
+}
