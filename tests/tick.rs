@@ -298,6 +298,181 @@ async fn a_kill_at_every_operation_loses_and_doubles_nothing() {
     }
 }
 
+/// The same with a reader that collects for `send_every`, through an outage of the hub.
+#[tokio::test]
+async fn a_kill_at_every_operation_of_a_collecting_reader_loses_and_doubles_nothing() {
+    let mut kills = 0;
+    loop {
+        let mut bench = Bench::reader().await;
+        bench.config.send_every = std::time::Duration::from_secs(240);
+        bench.hub.refuse(6, || Error::Unavailable {
+            hub: "hub".into(),
+            status: 503,
+            detail: "down".into(),
+            // More than the tick has left: one try a tick.
+            after: Some(std::time::Duration::from_secs(100)),
+        });
+        bench.kill_at(kills);
+        let mut killed = false;
+        for _ in 0..12 {
+            if killed {
+                break;
+            }
+            killed = bench.tick_until_killed().await;
+            bench.advance(MINUTE);
+        }
+        let later = bench.restarted();
+        later.hub.accept();
+        for _ in 0..4 {
+            later.advance(10 * MINUTE);
+            later.tick().await;
+        }
+        // What was read and stored arrives; the question that was killed before its answer was stored may have none.
+        let mut stored: BTreeSet<i64> = BTreeSet::new();
+        for attempt in later.attempts().await {
+            stored.extend(attempt.inline.iter().filter_map(|rows| rows.last_stamp()));
+        }
+        let sent: BTreeSet<i64> = later.hub.stamps().into_iter().collect();
+        // The last one may still be collected.
+        let waiting = later.state().await.unshipped.len();
+        assert_eq!(sent.len() + waiting, stored.len(), "killed at operation {kills}");
+        assert!(
+            stored.len() + 1 >= later.source.calls(),
+            "killed at operation {kills}"
+        );
+        later.hub.assert_one_body_per_id();
+        assert_eq!(
+            later.hub.doubled_under_other_ids(),
+            0,
+            "killed at operation {kills}"
+        );
+        if !killed {
+            break;
+        }
+        kills += 1;
+    }
+    assert!(kills > 50, "only {kills} operations");
+}
+
+/// The same where the hub wants finer cuts and refuses single rows for good: each row is delivered or a dead letter, under one id.
+#[tokio::test]
+async fn a_kill_at_every_operation_of_cuts_and_dead_letters_loses_and_doubles_nothing() {
+    let mut kills = 0;
+    loop {
+        let mut bench = Bench::history(&[]).await;
+        for minute in 0..64 {
+            bench.source.push(minute, &minute.to_string());
+        }
+        for minute in [3, 20, 21, 50] {
+            bench.hub.curse(minute);
+        }
+        bench.hub.limit(700);
+        bench.config.start = Some(START);
+        bench.config.overlap = std::time::Duration::from_secs(600);
+        bench.config.slice = std::time::Duration::from_secs(60 * 25);
+        bench.advance(70 * MINUTE);
+        bench.kill_at(kills);
+        let killed = bench.tick_until_killed().await;
+        let later = bench.restarted();
+        for _ in 0..6 {
+            later.advance(10 * MINUTE);
+            later.tick().await;
+        }
+        let letters = later.letters().await;
+        let ids: BTreeSet<String> = later.hub.ids().into_iter().collect();
+        assert!(
+            letters.keys().all(|id| !ids.contains(id)),
+            "killed at operation {kills}"
+        );
+        let mut ends: Vec<i64> = letters.values().flatten().copied().collect();
+        let dead: BTreeSet<i64> = ends.iter().copied().collect();
+        assert_eq!(
+            dead.len(),
+            ends.len(),
+            "a row in two dead letters, killed at operation {kills}"
+        );
+        let sent: BTreeSet<i64> = later.hub.stamps().into_iter().collect();
+        assert!(sent.is_disjoint(&dead), "killed at operation {kills}");
+        ends.extend(&sent);
+        assert_eq!(ends.len(), 64, "killed at operation {kills}");
+        later.hub.assert_one_body_per_id();
+        assert_eq!(
+            later.hub.doubled_under_other_ids(),
+            0,
+            "killed at operation {kills}"
+        );
+        assert!(later.state().await.pending.is_empty());
+        if !killed {
+            break;
+        }
+        kills += 1;
+    }
+    assert!(kills > 50, "only {kills} operations");
+}
+
+/// A process that stands still at any operation until its lease is over, while another works, writes nothing more when it goes on.
+#[tokio::test]
+async fn a_process_that_lost_its_lease_writes_nothing_more() {
+    let mut at = 0;
+    loop {
+        let mut bench = Bench::history(&[]).await;
+        for minute in 0..60 {
+            bench.source.push(minute, &minute.to_string());
+        }
+        bench.config.start = Some(START);
+        bench.config.overlap = std::time::Duration::from_secs(600);
+        bench.config.slice = std::time::Duration::from_secs(60 * 25);
+        bench.poller.pack.units = 1;
+        bench.advance(70 * MINUTE);
+        bench.pause_at(at);
+        let second = bench.restarted();
+        let mut paused = false;
+        {
+            let first = bench.tick();
+            tokio::pin!(first);
+            let stood = tokio::select! {
+                biased;
+                () = bench.paused() => true,
+                _ = &mut first => false,
+            };
+            if stood {
+                paused = true;
+                second.advance(10 * MINUTE);
+                let report = second.tick().await;
+                assert!(
+                    matches!(report.outcome, Outcome::Delivered | Outcome::Empty),
+                    "{report:?}, paused at operation {at}"
+                );
+                let before = second.everything().await;
+                bench.resume();
+                let report = first.await;
+                // Before its first question to the store it had no lease to lose.
+                if at > 0 {
+                    assert_eq!(
+                        second.everything().await,
+                        before,
+                        "paused at operation {at}: {report:?}"
+                    );
+                }
+            }
+        }
+        second.advance(10 * MINUTE);
+        second.tick().await;
+        assert_eq!(second.hub.stamps().iter().collect::<BTreeSet<_>>().len(), 60);
+        second.hub.assert_one_body_per_id();
+        assert_eq!(
+            second.hub.doubled_under_other_ids(),
+            0,
+            "paused at operation {at}"
+        );
+        if !paused {
+            break;
+        }
+        at += 1;
+    }
+    assert!(at > 10, "only {at} operations");
+}
+
 /// A reply of the store that is lost although the write was made is no reason to write twice, nor to give up.
 #[tokio::test]
 async fn lost_replies_of_the_store_are_seen_through() {

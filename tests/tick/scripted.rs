@@ -39,6 +39,9 @@ pub struct Reaper {
     lose: Mutex<Option<usize>>,
     refuse: AtomicUsize,
     killed: tokio::sync::Notify,
+    pause: Mutex<Option<usize>>,
+    paused: tokio::sync::Notify,
+    resumed: tokio::sync::Notify,
 }
 
 impl Reaper {
@@ -47,6 +50,10 @@ impl Reaper {
         if *self.at.lock().unwrap() == Some(count) {
             self.killed.notify_one();
             std::future::pending::<()>().await;
+        }
+        if *self.pause.lock().unwrap() == Some(count) {
+            self.paused.notify_one();
+            self.resumed.notified().await;
         }
     }
 }
@@ -147,6 +154,36 @@ impl Bench {
 
     pub fn kill_at(&self, operation: usize) {
         *self.reaper.at.lock().unwrap() = Some(operation);
+    }
+
+    /// The process stands still at this operation until [`Bench::resume`].
+    pub fn pause_at(&self, operation: usize) {
+        *self.reaper.pause.lock().unwrap() = Some(operation);
+    }
+
+    pub async fn paused(&self) {
+        self.reaper.paused.notified().await;
+    }
+
+    pub fn resume(&self) {
+        self.reaper.resumed.notify_one();
+    }
+
+    /// All documents of the source with their versions.
+    pub async fn everything(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        for kind in ["state", "digest", "attempt", "rows", "shipment", "deadletter"] {
+            let list = List {
+                source: Some("home".into()),
+                kind,
+                limit: 10_000,
+                before: None,
+            };
+            for found in self.inner.list(list).await.unwrap() {
+                all.push(format!("{} {}", found.document.id(), found.etag.0));
+            }
+        }
+        all
     }
 
     /// The reply of this commit (counted from 0) is lost.
