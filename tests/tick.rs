@@ -646,6 +646,28 @@ async fn a_tick_that_ends_while_sending_goes_on_at_once() {
     assert_eq!(bench.hub.stamps().len(), 2_000);
 }
 
+/// A long answer, a full digest and a shipment of many small messages fit into a batch of Cosmos DB, 2 MB, all the same.
+#[tokio::test]
+async fn a_batch_is_never_larger_than_cosmos_db_takes() {
+    // Bytes of a billing unit, units of a message, digits of a value.
+    for (unit, units, digits) in [(4096, 46, 40), (512, 1, 8), (4096, 1, 20)] {
+        let mut bench = Bench::history(&[]).await;
+        for minute in 0..60_000 {
+            bench.source.push(minute, &"1".repeat(digits));
+        }
+        bench.config.start = Some(START);
+        bench.config.overlap = std::time::Duration::from_secs(31 * 86_400);
+        bench.config.slice = std::time::Duration::from_secs(366 * 86_400);
+        bench.poller.pack.unit = unit;
+        bench.poller.pack.units = units;
+        bench.advance(60_001 * MINUTE);
+        let report = bench.tick().await;
+        assert_eq!(report.outcome, Outcome::Delivered, "{:?}", report.remarks);
+        assert_eq!(bench.hub.stamps().len(), 60_000);
+        assert_eq!(bench.hub.doubled_under_other_ids(), 0);
+    }
+}
+
 #[test]
 fn ids_sort_by_number() {
     assert!(Attempt::id_of("b", 9) < Attempt::id_of("b", 10));

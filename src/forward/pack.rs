@@ -89,7 +89,7 @@ const REQUEST: usize = 255 * 1024;
 /// What of that a body may have so that it fits in base64, in the envelope that keeps the letter case of property names.
 const ENVELOPED: usize = REQUEST / 4 * 3 - 4_096;
 /// A body has at least this, however long its properties are.
-const MIN_BODY: usize = 256;
+pub(crate) const MIN_BODY: usize = 256;
 
 /// Bytes of body and counted properties that a message is filled to.
 #[must_use]
