@@ -8,6 +8,7 @@
 //! shipment that carries it; every write of the state is conditional on its version. So a process may be killed at any
 //! instruction: the next tick sends what was pending under the same ids with the same bodies, then goes on.
 
+mod batch;
 mod cargo;
 mod claim;
 mod deliver;

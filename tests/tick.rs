@@ -330,7 +330,12 @@ async fn a_kill_at_every_operation_of_a_collecting_reader_loses_and_doubles_noth
         // What was read and stored arrives; the question that was killed before its answer was stored may have none.
         let mut stored: BTreeSet<i64> = BTreeSet::new();
         for attempt in later.attempts().await {
-            stored.extend(attempt.inline.iter().filter_map(|rows| rows.last_stamp()));
+            stored.extend(
+                attempt
+                    .inline
+                    .iter()
+                    .filter_map(meterbridge::store::documents::StoredRows::last_stamp),
+            );
         }
         let sent: BTreeSet<i64> = later.hub.stamps().into_iter().collect();
         // The last one may still be collected.

@@ -7,6 +7,7 @@ use crate::source::{Answer, Window};
 use crate::store::documents::{Attempt, DigestDoc, Document, RowsDoc, State, StoredRows, Unshipped};
 use crate::store::{Error, Etag, Write};
 
+use super::batch::{self, cut_documents, text_bytes};
 use super::claim::{Frozen, Held};
 use super::digest::Digest;
 use super::freeze::time_range;
@@ -19,14 +20,6 @@ use super::{Poller, Stop, Turn};
 pub(super) const MAX_UNSHIPPED: usize = 10_000;
 /// Rows that stand in the attempt itself, bytes of text.
 const MAX_INLINE: usize = 12_000;
-/// Rows of one document, bytes of text: 256 KB with its envelope.
-const MAX_DOCUMENT: usize = 240_000;
-/// Rows documents of one attempt.
-const MAX_DOCUMENTS: usize = 6;
-/// Rows, digest and shipment of one batch, bytes: 2 MB is all that Cosmos DB takes, with everything else.
-const MAX_RECORD: usize = 1_500_000;
-/// One remembered row in the stored digest: a step and a hash.
-const HASH: usize = 26;
 
 /// The digest as it was read, with its version.
 pub(super) struct Known {
@@ -107,7 +100,8 @@ impl Poller {
         }
         let mut from = 0;
         let mut known = sifted.known;
-        let room = self.room(turn, digest, &rows);
+        let overlap = !turn.config.overlap.is_zero();
+        let room = batch::room(&rows, &digest.known, overlap, &self.pack);
         while from < rows.len() {
             let cuts = cut_documents(&rows, from, room);
             let to = cuts.last().map_or(rows.len(), |cut| cut.end);
@@ -136,23 +130,6 @@ impl Poller {
             }
         }
         Ok(())
-    }
-
-    /// Bytes of text that rows may have in one batch, besides the digest and the parts of their shipment.
-    fn room(&self, turn: &Turn<'_>, digest: &Known, rows: &Rows) -> usize {
-        let remembered = if turn.config.overlap.is_zero() {
-            digest.known.len()
-        } else {
-            digest.known.len() + rows.len()
-        };
-        let room = MAX_RECORD.saturating_sub(remembered.min(super::digest::CAPACITY) * HASH);
-        // Each body takes a part; what properties take of a unit matters where units are small.
-        let text = text_bytes(rows, 0..rows.len()).max(1);
-        let parts = pack::estimate(rows, self.pack.format)
-            / pack::limit(&self.pack).saturating_sub(300).max(pack::MIN_BODY);
-        let parts = parts.min(rows.len()) * super::deliver::PART;
-        // A share of both: text × room / (text + parts).
-        usize::try_from(text as u128 * room as u128 / (text + parts) as u128).unwrap_or(room)
     }
 
     /// One batch: attempt, rows, digest, state and, when due, a shipment.
@@ -366,42 +343,4 @@ fn attempt(turn: &Turn<'_>, state: &State, answered: &Answered, number: u64) -> 
         documents: 0,
         ttl: None,
     }
-}
-
-/// Where the rows from `from` on are cut into documents; at most [`MAX_DOCUMENTS`] of them, with `room` bytes of text in all.
-fn cut_documents(rows: &Rows, from: usize, room: usize) -> Vec<std::ops::Range<usize>> {
-    let mut cuts = Vec::new();
-    let mut start = from;
-    let mut size = 0;
-    let mut left = room;
-    for row in from..rows.len() {
-        let bytes = text_bytes(rows, row..row + 1);
-        if bytes > left && row > from {
-            if row > start {
-                cuts.push(start..row);
-            }
-            return cuts;
-        }
-        left = left.saturating_sub(bytes);
-        if size + bytes > MAX_DOCUMENT && row > start {
-            cuts.push(start..row);
-            if cuts.len() == MAX_DOCUMENTS {
-                return cuts;
-            }
-            start = row;
-            size = 0;
-        }
-        size += bytes;
-    }
-    cuts.push(start..rows.len());
-    cuts
-}
-
-/// Bytes of the stored text of rows, steps between stamps counted generously.
-fn text_bytes(rows: &Rows, range: std::ops::Range<usize>) -> usize {
-    rows.columns()
-        .iter()
-        .map(|column| column.bytes(range.clone()) + range.len())
-        .sum::<usize>()
-        + range.len() * 12
 }
