@@ -23,7 +23,7 @@ pub(super) fn measure(context: &Context, table: &mut Table) -> Outcome<()> {
     for format in ["timeseries", "flat", "columns"] {
         // The flat format has an object for each reading.
         let item = if format == "flat" { "readings" } else { "rows" };
-        for units in [63_u32, 1] {
+        for units in [46_u32, 1] {
             let handler = Handler::new(context, Some(&stage), &source(&stage))?
                 .with("MESSAGE_FORMAT", &format)
                 .with("MESSAGE_UNITS", &units);
