@@ -3,7 +3,7 @@
 use crate::clock::Millis;
 use crate::forward::pack;
 use crate::reading::Rows;
-use crate::source::{Answer, Window};
+use crate::source::Window;
 use crate::store::documents::{Attempt, DigestDoc, Document, RowsDoc, State, StoredRows, Unshipped};
 use crate::store::{Error, Etag, Write};
 
@@ -11,8 +11,8 @@ use super::batch::{self, cut_documents, text_bytes};
 use super::claim::{Frozen, Held};
 use super::digest::Digest;
 use super::freeze::time_range;
-use super::read::{Answered, Failed};
-use super::report::{Outcome, Report};
+use super::read::Answered;
+use super::report::Report;
 use super::window::millis;
 use super::{Poller, Stop, Turn};
 
@@ -280,41 +280,9 @@ impl Poller {
         held.enqueue([Write::Create(Document::Attempt(attempt))], 2_000);
         Ok(())
     }
-
-    /// A question without an answer: kept for the audit, written with the release.
-    pub(super) fn record_failure(
-        &self,
-        turn: &Turn<'_>,
-        held: &mut Held,
-        failed: &Failed,
-        report: &mut Report,
-    ) {
-        let number = held.state.next;
-        held.state.next += 1;
-        held.state.failures = held.state.failures.saturating_add(1);
-        let text = failed.error.to_string();
-        held.state.trouble = Some(text.clone());
-        let answered = Answered {
-            at: failed.at,
-            took: failed.took,
-            window: failed.window,
-            answer: Answer {
-                request: turn.source.request(failed.window),
-                ..Answer::default()
-            },
-        };
-        let mut attempt = attempt(turn, &held.state, &answered, number);
-        attempt.status = failed.error.status().unwrap_or(0);
-        attempt.outcome = failed.error.kind().into();
-        attempt.error = Some(text.clone());
-        attempt.ttl = Some(self.retention);
-        held.enqueue([Write::Create(Document::Attempt(attempt))], 2_000);
-        report.outcome = Outcome::Failed;
-        report.remarks.insert(0, text);
-    }
 }
 
-fn attempt(turn: &Turn<'_>, state: &State, answered: &Answered, number: u64) -> Attempt {
+pub(super) fn attempt(turn: &Turn<'_>, state: &State, answered: &Answered, number: u64) -> Attempt {
     let (from, until) = match answered.window {
         Window::Youngest => (None, None),
         Window::Range { from, until, .. } => (Some(from), Some(until)),
