@@ -19,12 +19,15 @@ mod read;
 mod record;
 mod release;
 mod report;
+mod round;
 mod rounds;
 pub mod schedule;
 pub mod window;
+mod working;
 
 pub use report::{Outcome, Report};
-pub use rounds::{Round, Rounds};
+pub use round::Round;
+pub use rounds::Rounds;
 
 use std::sync::Arc;
 use std::time::Duration;

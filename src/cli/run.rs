@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use super::{Common, FAILED};
 use crate::app::{App, Wired};
@@ -72,38 +73,36 @@ impl Run {
             store = wired.rounds.poller().store.describe(),
             "Polling"
         );
-        let stop = Arc::new(tokio::sync::Notify::new());
-        let stopped = Arc::clone(&stop);
-        tokio::spawn(async move {
-            lifetime::signal().await;
-            stopped.notify_one();
-        });
-        self.rounds(&app, &wired, &stop).await;
-        tracing::info!("Ended; nothing was left half done");
+        let mut rounds = JoinSet::new();
+        tokio::select! {
+            () = self.begin_rounds(&app, &wired, &mut rounds) => {}
+            () = lifetime::signal() => {
+                tracing::info!("Ending; what is under way is finished first, a second signal breaks it off");
+            }
+        }
+        wired.rounds.stop();
+        tokio::select! {
+            () = async { while rounds.join_next().await.is_some() {} } => {
+                tracing::info!("Ended; nothing was left half done");
+            }
+            // No harm: the next start goes on from what is stored.
+            () = lifetime::signal() => tracing::warn!("Broken off; the next start goes on from what is stored"),
+        }
         ExitCode::SUCCESS
     }
 
-    async fn rounds(&self, app: &App, wired: &Wired, stop: &tokio::sync::Notify) {
+    /// Begins a round at every step of the clock, whatever the ones before are about: a slow backend holds up nobody else. Ends
+    /// only where the number of rounds is limited.
+    async fn begin_rounds(&self, app: &Arc<App>, wired: &Arc<Wired>, rounds: &mut JoinSet<bool>) {
         let mut clock = tokio::time::interval(self.every);
         clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut polled = 0;
         loop {
             tokio::select! {
-                _ = clock.tick() => {}
-                () = stop.notified() => return,
-            }
-            let now = app.clock().now();
-            let deadline = now.saturating_add(millis(wired.config.settings.worker_tick));
-            // A round is not broken off: it is short, and what it began is best finished.
-            match wired.rounds.run(now, deadline).await {
-                Ok(round) => {
-                    if !round.reports.is_empty() {
-                        app.note_round(now, &round);
-                        tracing::debug!(due = %iso(now), "{}", round.summary());
-                        polled += 1;
-                    }
+                _ = clock.tick() => {
+                    rounds.spawn(round(Arc::clone(app), Arc::clone(wired)));
                 }
-                Err(error) => tracing::error!(%error, "The store does not say what is due"),
+                Some(done) = rounds.join_next(), if !rounds.is_empty() => polled += u64::from(done.unwrap_or(false)),
             }
             if self.rounds.is_some_and(|rounds| polled >= rounds) {
                 return;
@@ -128,5 +127,23 @@ impl Run {
         tracing::info!(address = %listener.local_addr().unwrap_or(address), "Serving health");
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(())
+    }
+}
+
+/// One round; tells whether anything was polled.
+async fn round(app: Arc<App>, wired: Arc<Wired>) -> bool {
+    let now = app.clock().now();
+    let deadline = now.saturating_add(millis(wired.config.settings.worker_tick));
+    match wired.rounds.run(now, deadline).await {
+        Ok(round) if round.reports.is_empty() => false,
+        Ok(round) => {
+            app.note_round(now, &round);
+            tracing::debug!(due = %iso(now), "{}", round.summary());
+            true
+        }
+        Err(error) => {
+            tracing::error!(%error, "The store does not say what is due");
+            false
+        }
     }
 }

@@ -1,12 +1,18 @@
-//! One round: every due source of this process gets its tick, several at once, one fault never stopping another.
+//! Rounds: every due source of this process gets its tick, several at once, one fault never stopping another.
+//!
+//! Rounds may overlap: a source that is slow is left to the round that took it, and the others are polled by the next one.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
+use super::round::{self, Round};
+use super::working::{AtWork, Working};
 use super::{Poller, Report, Turn};
 use crate::clock::Millis;
 use crate::config::SourceConfig;
@@ -17,7 +23,12 @@ use crate::store;
 pub struct Rounds {
     poller: Poller,
     runner: String,
-    concurrency: usize,
+    /// One place a source at work, over all rounds.
+    places: Arc<Semaphore>,
+    working: Arc<Working>,
+    /// Held while the store is asked what is due: a store that is slow is not asked once more each second.
+    asking: tokio::sync::Mutex<()>,
+    stopping: AtomicBool,
     sources: HashMap<String, Arc<Member>>,
     /// Configured order, for a first round.
     order: Vec<String>,
@@ -31,37 +42,6 @@ pub struct Member {
     pub config: SourceConfig,
     /// Backend.
     pub source: Arc<dyn Source>,
-}
-
-/// What a round came to.
-#[derive(Debug, Default)]
-pub struct Round {
-    /// One report for each source that was worked.
-    pub reports: Vec<Report>,
-    /// Sources that were due but not begun before the time was up.
-    pub left: usize,
-}
-
-impl Round {
-    /// One line for people.
-    #[must_use]
-    pub fn summary(&self) -> String {
-        let sum = |of: fn(&Report) -> usize| self.reports.iter().map(of).sum::<usize>();
-        let troubled = self.reports.iter().filter(|report| !report.is_good()).count();
-        let mut line = format!(
-            "{} sources polled, {} readings, {} messages taken by the hub",
-            self.reports.len(),
-            sum(|report| report.readings),
-            sum(|report| report.messages)
-        );
-        if troubled > 0 {
-            line.push_str(&format!(", {troubled} with trouble"));
-        }
-        if self.left > 0 {
-            line.push_str(&format!(", {} left for the next tick", self.left));
-        }
-        line
-    }
 }
 
 impl Rounds {
@@ -83,7 +63,10 @@ impl Rounds {
         Self {
             poller,
             runner,
-            concurrency: concurrency.max(1),
+            places: Arc::new(Semaphore::new(concurrency.max(1))),
+            working: Arc::default(),
+            asking: tokio::sync::Mutex::default(),
+            stopping: AtomicBool::new(false),
             sources,
             order,
             known: Mutex::default(),
@@ -108,39 +91,48 @@ impl Rounds {
         &self.order
     }
 
-    /// Gives every due source its tick. `due` identifies the round; nothing new is begun after `deadline`.
+    /// Gives every due source its tick, but for those that another round works on. `due` identifies the round; nothing new is
+    /// begun after `deadline`. Does nothing while another round still asks the store.
     ///
     /// # Errors
     /// When the store does not say which sources are due. Errors of single sources are in their reports.
     pub async fn run(&self, due: Millis, deadline: Millis) -> Result<Round, store::Error> {
-        self.poller.store.prepare().await?;
-        let ids = self.due(due).await?;
+        let ids = {
+            let Ok(_asking) = self.asking.try_lock() else {
+                return Ok(Round::default());
+            };
+            self.poller.store.prepare().await?;
+            self.due(due).await?
+        };
         Ok(self.poll(ids, due, deadline, false).await)
     }
 
-    /// Polls these sources, due or not when `force`.
+    /// Begins no tick any more. What is under way ends as it would have.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Polls these sources, due or not when `force`; those that another round works on are left to it.
     pub async fn poll(&self, ids: Vec<String>, due: Millis, deadline: Millis, force: bool) -> Round {
         let due = believable(due, self.poller.clock.now());
-        let places = Arc::new(Semaphore::new(self.concurrency));
         let mut tasks = JoinSet::new();
         let mut round = Round::default();
-        for id in ids {
-            let Some(member) = self.sources.get(&id).cloned() else {
-                continue;
-            };
+        // Taken before the first one waits for a place, so that no later round queues them once more.
+        let taken: Vec<_> = ids
+            .iter()
+            .filter_map(|id| Some((self.working.begin(id)?, self.sources.get(id).cloned()?)))
+            .collect();
+        for (at_work, member) in taken {
             while let Some(done) = tasks.try_join_next() {
                 self.note(done, &mut round);
             }
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-                break;
-            };
-            if self.poller.clock.now() >= deadline {
+            let Some(place) = self.place(deadline).await else {
                 round.left += 1;
                 continue;
-            }
+            };
             let poller = self.poller.clone();
             let tick = async move {
-                let _place = place;
+                let _at_work: (AtWork, OwnedSemaphorePermit) = (at_work, place);
                 let turn = Turn {
                     config: &member.config,
                     source: member.source.as_ref(),
@@ -149,7 +141,7 @@ impl Rounds {
                     force,
                 };
                 let report = poller.tick(turn).await;
-                log(&report);
+                round::log(&report);
                 report
             };
             // A task has no span of its own: without the caller's, its lines would name no invocation.
@@ -159,6 +151,16 @@ impl Rounds {
             self.note(done, &mut round);
         }
         round
+    }
+
+    /// A place to work in; `None` once it is too late to begin.
+    async fn place(&self, deadline: Millis) -> Option<OwnedSemaphorePermit> {
+        let left = deadline.saturating_sub(self.poller.clock.now());
+        let left = Duration::from_millis(u64::try_from(left).ok()?);
+        let place = tokio::time::timeout(left, Arc::clone(&self.places).acquire_owned());
+        let place = place.await.ok()?.ok()?;
+        let late = self.stopping.load(Ordering::Relaxed) || self.poller.clock.now() >= deadline;
+        (!late).then_some(place)
     }
 
     /// Ids of due sources: those whose state says so, and those that have no state yet.
@@ -211,39 +213,3 @@ fn believable(due: Millis, now: Millis) -> Millis {
 
 /// More than this in one question is found by the next one.
 const MAX_DUE: usize = 20_000;
-
-fn log(report: &Report) {
-    if !report.worked() {
-        tracing::debug!(source = %report.source, outcome = report.outcome.word(), "Not polled");
-        return;
-    }
-    let took_ms = report.ended - report.began;
-    let remarks = report.remarks.join("; ");
-    if report.is_good() {
-        tracing::info!(
-            source = %report.source,
-            outcome = report.outcome.word(),
-            rows = report.rows,
-            readings = report.readings,
-            known = report.known,
-            messages = report.messages,
-            units = report.units,
-            pending = report.pending,
-            checkpoint = report.checkpoint.map(crate::clock::iso),
-            remarks,
-            unknown = report.unknown.join(", "),
-            took_ms,
-            "Polled"
-        );
-    } else {
-        tracing::warn!(
-            source = %report.source,
-            outcome = report.outcome.word(),
-            dead = report.dead,
-            pending = report.pending,
-            remarks,
-            took_ms,
-            "Polled with trouble"
-        );
-    }
-}

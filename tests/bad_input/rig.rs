@@ -29,6 +29,7 @@ pub struct Rig {
     pub wired: Wired,
     pub dir: TempDir,
     sources: String,
+    settings: Vec<(String, String)>,
     now: Arc<AtomicI64>,
 }
 
@@ -54,6 +55,7 @@ impl Rig {
             &sources,
             &now,
             &dir.path().join("ca.pem"),
+            &[],
         );
         Self {
             hub,
@@ -61,8 +63,15 @@ impl Rig {
             wired,
             dir,
             sources,
+            settings: Vec::new(),
             now,
         }
+    }
+
+    /// The same store and sources in a new process with one more setting.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.settings.push((name.to_owned(), value.to_owned()));
+        self.rewire(&self.dir.path().join("ca.pem"));
     }
 
     /// The same store and sources in a new process that trusts this authority.
@@ -74,6 +83,7 @@ impl Rig {
             &self.sources,
             &self.now,
             authority,
+            &self.settings,
         );
     }
 
@@ -155,6 +165,7 @@ fn wire(
     sources: &str,
     now: &Arc<AtomicI64>,
     authority: &Path,
+    more: &[(String, String)],
 ) -> Wired {
     let settings = [
         (
@@ -167,12 +178,9 @@ fn wire(
         ("TimerSchedule", "0 * * * * *".to_owned()),
         ("READER_PASSWORD", "wrong-password".to_owned()),
     ];
-    let get = |name: &str| {
-        settings
-            .iter()
-            .find(|(n, _)| *n == name)
-            .map(|(_, value)| value.clone())
-    };
+    let more = more.iter().map(|(name, value)| (name.as_str(), value.clone()));
+    let settings: BTreeMap<&str, String> = settings.into_iter().chain(more).collect();
+    let get = |name: &str| settings.get(name).cloned();
     let files = |path: &Path| match path.to_str() {
         Some("sources.toml") => Ok(sources.to_owned()),
         _ => std::fs::read_to_string(path),

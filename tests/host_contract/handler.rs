@@ -190,6 +190,17 @@ impl Lines {
         }
     }
 
+    /// Ends when there are more lines than `count`.
+    pub async fn more(&self, count: usize) {
+        let mut lines = self.0.clone();
+        let more = timeout(PATIENCE, lines.wait_for(|all| all.len() > count)).await;
+        assert!(
+            matches!(more, Ok(Ok(_))),
+            "no more lines:\n{}",
+            self.all().join("\n")
+        );
+    }
+
     /// Ends when the stream does.
     pub async fn closed(&self) {
         let mut lines = self.0.clone();
