@@ -10,6 +10,7 @@ pub mod embedded;
 pub use documents::Document;
 
 use async_trait::async_trait;
+use serde::Deserialize;
 
 use crate::clock::Millis;
 
@@ -41,11 +42,44 @@ pub trait Store: Send + Sync {
     /// Ids of sources of this runner whose state has `nextDue ≤ now`, the longest due first.
     async fn due(&self, runner: &str, now: Millis, limit: usize) -> Result<Vec<String>, Error>;
 
+    /// The same of one shard. A store that keeps no shards may name sources of others, too.
+    async fn due_in(
+        &self,
+        runner: &str,
+        shard: &str,
+        now: Millis,
+        limit: usize,
+    ) -> Result<Vec<String>, Error> {
+        let _ = shard;
+        self.due(runner, now, limit).await
+    }
+
+    /// What is known of every source of this runner that has a state, or of those in one shard: asked once by a process, so that it
+    /// learns which of its sources have none yet.
+    async fn standings(&self, runner: &str, shard: Option<&str>) -> Result<Vec<Standing>, Error> {
+        // Nothing is known: sources are looked at one by one until they have been polled.
+        let _ = (runner, shard);
+        Ok(Vec::new())
+    }
+
     /// Documents of one kind, newest id first: of one source, or of all of them.
     async fn list(&self, list: List) -> Result<Vec<Found>, Error>;
 
     /// One line for people: what and where this store is. No secret.
     fn describe(&self) -> String;
+}
+
+/// A source that has a state.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Standing {
+    /// Its id.
+    pub source: String,
+    /// [`documents::State::shard`].
+    #[serde(default)]
+    pub shard: Option<String>,
+    /// [`documents::State::plan`].
+    #[serde(default)]
+    pub plan: Option<String>,
 }
 
 /// One transaction on one source's documents.

@@ -56,6 +56,8 @@ suite! {
     due_is_only_of_this_runner
     due_follows_every_write_of_the_state
     due_reaches_over_pages
+    due_of_one_shard
+    standings_tell_which_sources_have_a_state
     a_list_is_newest_first_and_paged
     a_list_of_all_sources
     a_list_gives_the_versions

@@ -267,6 +267,8 @@ fn new_state(turn: &Turn<'_>, now: Millis) -> State {
         trouble: None,
         parked: None,
         next_due: 0,
+        shard: None,
+        plan: None,
         assignment: None,
     }
 }

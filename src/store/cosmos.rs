@@ -1,7 +1,7 @@
 //! Azure Cosmos DB: one container, the source as partition key.
 //!
 //! The client is built at the first use and never before, since building it may wait seconds for an address that only answers on Azure's
-//! virtual machines. The account's indexes cover `kind`, `nextDue`, `at`, `outcome` and `runner` alone, and no question aggregates.
+//! virtual machines. The account's indexes cover `kind`, `nextDue`, `at`, `outcome`, `runner` and `shard` alone, and no question aggregates.
 //!
 //! The client repeats a write whose answer was lost, so a write of ours that did happen may come back as [`Error::Changed`] or
 //! [`Error::Exists`]. Whoever writes reads again after a conflict and looks whose write it was; the tick's lease carries a nonce for that.
@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::{Batch, Committed, Document, Error, Etag, Found, List, Store};
+use super::{Batch, Committed, Document, Error, Etag, Found, List, Standing, Store};
 use crate::clock::Millis;
 use crate::secret::Secret;
 
@@ -212,6 +212,46 @@ impl Store for Cosmos {
         )?;
         let items = self.ask(query, FeedScope::full_container(), limit).await?;
         Ok(items.iter().map(|item| text(item, "source")).collect())
+    }
+
+    async fn due_in(
+        &self,
+        runner: &str,
+        shard: &str,
+        now: Millis,
+        limit: usize,
+    ) -> Result<Vec<String>, Error> {
+        let query = self.query(
+            "SELECT c.source FROM c WHERE c.kind = 'state' AND c.runner = @runner AND c.shard = @shard AND c.nextDue <= @now \
+             ORDER BY c.nextDue",
+            [
+                ("@runner", runner.into()),
+                ("@shard", shard.into()),
+                ("@now", now.into()),
+            ],
+        )?;
+        let items = self.ask(query, FeedScope::full_container(), limit).await?;
+        Ok(items.iter().map(|item| text(item, "source")).collect())
+    }
+
+    async fn standings(&self, runner: &str, shard: Option<&str>) -> Result<Vec<Standing>, Error> {
+        let query = match shard {
+            None => self.query(
+                "SELECT c.source, c.shard, c.plan FROM c WHERE c.kind = 'state' AND c.runner = @runner",
+                [("@runner", runner.into())],
+            )?,
+            Some(shard) => self.query(
+                "SELECT c.source, c.shard, c.plan FROM c \
+                 WHERE c.kind = 'state' AND c.runner = @runner AND c.shard = @shard",
+                [("@runner", runner.into()), ("@shard", shard.into())],
+            )?,
+        };
+        let items = self.ask(query, FeedScope::full_container(), usize::MAX).await?;
+        // What has another shape has no id to know it by, and is taken for a source without a state, which is looked at once more.
+        Ok(items
+            .iter()
+            .filter_map(|item| Standing::deserialize(item).ok())
+            .collect())
     }
 
     async fn list(&self, list: List) -> Result<Vec<Found>, Error> {

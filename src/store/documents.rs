@@ -1,8 +1,10 @@
 //! The documents, as both stores keep them. Field names are camelCase in JSON; instants are milliseconds UTC.
 
 mod rows;
+mod shard;
 
 pub use rows::RowsDoc;
+pub use shard::ShardDoc;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +34,8 @@ pub enum Document {
     DeadLetter(DeadLetter),
     /// A person's wish that a source be polled now.
     Poll(PollWish),
+    /// Until when a shard of sources is queued or at work.
+    Shard(ShardDoc),
 }
 
 impl Document {
@@ -47,6 +51,7 @@ impl Document {
             Self::Shipment(d) => &d.id,
             Self::DeadLetter(d) => &d.id,
             Self::Poll(d) => &d.id,
+            Self::Shard(d) => &d.id,
         }
     }
 
@@ -62,6 +67,7 @@ impl Document {
             Self::Shipment(d) => &d.source,
             Self::DeadLetter(d) => &d.source,
             Self::Poll(d) => &d.source,
+            Self::Shard(d) => &d.source,
         }
     }
 
@@ -77,6 +83,7 @@ impl Document {
             Self::Shipment(_) => "shipment",
             Self::DeadLetter(_) => "deadletter",
             Self::Poll(_) => "poll",
+            Self::Shard(_) => "shard",
         }
     }
 
@@ -88,7 +95,7 @@ impl Document {
             Self::Rows(d) => d.ttl,
             Self::Shipment(d) => d.ttl,
             Self::DeadLetter(d) => d.ttl,
-            Self::Source(_) | Self::State(_) | Self::Digest(_) | Self::Poll(_) => None,
+            Self::Source(_) | Self::State(_) | Self::Digest(_) | Self::Poll(_) | Self::Shard(_) => None,
         }
     }
 }
@@ -161,6 +168,13 @@ pub struct State {
     pub parked: Option<Parked>,
     /// Not polled before this instant.
     pub next_due: Millis,
+    /// The shard that it belongs to when many sources are handed out: those of one backend host share one. Absent in documents of
+    /// older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<String>,
+    /// Which schedule `next_due` was reckoned by: a source whose schedule has changed since is due at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
     /// Hub and device that DPS assigned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assignment: Option<Assignment>,

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use self::readers::Readers;
 use self::row::{Step, decode};
 use self::writer::{Job, Writer};
-use super::{Batch, Committed, Error, Etag, Found, List, Store};
+use super::{Batch, Committed, Error, Etag, Found, List, Standing, Store};
 use crate::clock::{Clock, Millis};
 
 /// A batch larger than this is refused, as Cosmos DB refuses it: what runs here runs there.
@@ -117,6 +117,46 @@ impl Store for Embedded {
                     "SELECT source FROM document WHERE runner = :runner AND due <= :now ORDER BY due, source LIMIT :limit",
                     named_params! { ":runner": runner, ":now": now, ":limit": sql_limit(limit) },
                     |row| row.get(0),
+                )
+            })
+            .await
+    }
+
+    async fn due_in(
+        &self,
+        runner: &str,
+        shard: &str,
+        now: Millis,
+        limit: usize,
+    ) -> Result<Vec<String>, Error> {
+        let (runner, shard) = (runner.to_owned(), shard.to_owned());
+        self.readers
+            .ask(move |connection| {
+                connection.all(
+                    "SELECT source FROM document WHERE runner = :runner AND due <= :now AND shard = :shard
+                     ORDER BY due, source LIMIT :limit",
+                    named_params! { ":runner": runner, ":shard": shard, ":now": now, ":limit": sql_limit(limit) },
+                    |row| row.get(0),
+                )
+            })
+            .await
+    }
+
+    async fn standings(&self, runner: &str, shard: Option<&str>) -> Result<Vec<Standing>, Error> {
+        let (runner, shard) = (runner.to_owned(), shard.map(str::to_owned));
+        self.readers
+            .ask(move |connection| {
+                connection.all(
+                    "SELECT source, shard, json_extract(doc, '$.plan') FROM document
+                     WHERE runner = :runner AND due IS NOT NULL AND (:shard IS NULL OR shard = :shard)",
+                    named_params! { ":runner": runner, ":shard": shard },
+                    |row| {
+                        Ok(Standing {
+                            source: row.get(0)?,
+                            shard: row.get(1)?,
+                            plan: row.get(2)?,
+                        })
+                    },
                 )
             })
             .await

@@ -74,8 +74,8 @@ fn a_file_that_is_not_ours_is_refused() {
             .unwrap();
         path
     };
-    let newer = sql("newer.db", "PRAGMA user_version = 2; CREATE TABLE document (id);");
-    assert!(refusal(&newer).contains("newer meterbridge (schema 2, this one knows 1)"));
+    let newer = sql("newer.db", "PRAGMA user_version = 3; CREATE TABLE document (id);");
+    assert!(refusal(&newer).contains("newer meterbridge (schema 3, this one knows 2)"));
     let foreign = sql("foreign.db", "CREATE TABLE photos (id);");
     assert!(refusal(&foreign).contains("another program"));
     let text = home.path().join("notes.txt");
@@ -86,6 +86,43 @@ fn a_file_that_is_not_ours_is_refused() {
     .unwrap();
     assert!(refusal(&text).contains("no SQLite database"));
     assert!(refusal(&text.join("below/a/file.db")).contains("cannot be made"));
+}
+
+/// A file of the first version, which had no shards, is brought up and read on.
+#[tokio::test]
+async fn a_file_of_the_first_version_is_read() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("m.db");
+    let doc = serde_json::to_string(&super::samples::state("a", "cloud", 7, 5)).unwrap();
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(
+        "CREATE TABLE document (source TEXT NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL, etag TEXT NOT NULL, runner TEXT,
+            due INTEGER, expires INTEGER, doc TEXT NOT NULL, PRIMARY KEY (source, id)) WITHOUT ROWID;
+         CREATE INDEX document_due ON document (runner, due) WHERE due IS NOT NULL;
+         CREATE INDEX document_expires ON document (expires) WHERE expires IS NOT NULL;
+         CREATE INDEX document_of_source ON document (source, kind, id);
+         CREATE INDEX document_of_all ON document (kind, id, source);
+         PRAGMA user_version = 1;",
+    )
+    .unwrap();
+    old.execute(
+        "INSERT INTO document VALUES ('a', 'state', 'state', 'v1', 'cloud', 5, NULL, ?1)",
+        [&doc],
+    )
+    .unwrap();
+    drop(old);
+    for _ in 0..2 {
+        let store = Embedded::open(&path, Clock::system()).unwrap();
+        assert_eq!(store.due("cloud", 5, 9).await.unwrap(), ["a"]);
+        assert!(store.due_in("cloud", "r01", 5, 9).await.unwrap().is_empty());
+        assert!(store.read("a", "state").await.unwrap().is_some());
+    }
+    let store = Embedded::open(&path, Clock::system()).unwrap();
+    let found = store.read("a", "state").await.unwrap().unwrap();
+    let sharded = super::samples::sharded("a", "cloud", "r01", 5);
+    let write = Write::Replace(sharded, found.etag);
+    store.commit(super::samples::batch("a", [write])).await.unwrap();
+    assert_eq!(store.due_in("cloud", "r01", 5, 9).await.unwrap(), ["a"]);
 }
 
 /// An expired document is gone at the millisecond, for reads, lists, conditions and creates; later it is swept away.

@@ -3,7 +3,7 @@
 use meterbridge::reading::Channel;
 use meterbridge::source::Request;
 use meterbridge::store::documents::{
-    Attempt, DeadLetter, DigestDoc, Part, PollWish, RowsDoc, Shipment, SourceDoc, State, StoredRows,
+    Attempt, DeadLetter, DigestDoc, Part, PollWish, RowsDoc, ShardDoc, Shipment, SourceDoc, State, StoredRows,
 };
 use meterbridge::store::{Batch, Document, Write};
 
@@ -28,7 +28,33 @@ pub fn state(source: &str, runner: &str, next: u64, next_due: i64) -> Document {
         trouble: None,
         parked: None,
         next_due,
+        shard: None,
+        plan: None,
         assignment: None,
+    })
+}
+
+/// The same in a shard, with a plan.
+pub fn sharded(source: &str, runner: &str, shard: &str, next_due: i64) -> Document {
+    let Document::State(mut state) = state(source, runner, 1, next_due) else {
+        unreachable!("a state")
+    };
+    state.shard = Some(shard.into());
+    state.plan = Some("every 60".into());
+    Document::State(state)
+}
+
+pub fn shard(source: &str, until: i64) -> Document {
+    Document::Shard(ShardDoc {
+        id: ShardDoc::id_of("cloud", "r01"),
+        source: source.into(),
+        runner: "cloud".into(),
+        shard: "r01".into(),
+        at: 1_769_433_300_000,
+        until,
+        ticket: "00c0ffee".into(),
+        delivery: 1,
+        ..ShardDoc::default()
     })
 }
 
@@ -171,5 +197,6 @@ pub fn every_kind(source: &str) -> Vec<Document> {
         shipment(source, 7),
         dead_letter(source, 7, "{\"a\":1}"),
         wish(source, 5),
+        shard(source, 7),
     ]
 }

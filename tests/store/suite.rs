@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use meterbridge::store::documents::{Attempt, RowsDoc, Shipment, SourceDoc, State};
-use meterbridge::store::{Document, Error, Etag, Found, List, Store, Write};
+use meterbridge::store::{Document, Error, Etag, Found, List, Standing, Store, Write};
 use tokio::task::JoinSet;
 
 use super::samples::{
-    BIRTH, attempt, batch, dead_letter, definition, digest, every_kind, rows, shipment, state, wish,
+    BIRTH, attempt, batch, dead_letter, definition, digest, every_kind, rows, sharded, shipment, state, wish,
 };
 
 type AnyStore = Arc<dyn Store>;
@@ -318,6 +318,45 @@ pub async fn due_follows_every_write_of_the_state(store: AnyStore) {
         .await
         .unwrap();
     assert!(store.due("lan", 20, 9).await.unwrap().is_empty());
+}
+
+/// Jobs are found by their shard; what an older version wrote has none and is in no shard.
+pub async fn due_of_one_shard(store: AnyStore) {
+    for (source, shard, due) in [
+        ("a", "r01", 10),
+        ("b", "r02", 11),
+        ("c", "r01", 5),
+        ("d", "r01", 99),
+    ] {
+        let state = sharded(source, "cloud", shard, due);
+        put(&store, source, Write::Create(state)).await;
+    }
+    put(&store, "e", Write::Create(sharded("e", "lan", "r01", 1))).await;
+    let old = put(&store, "f", Write::Create(state("f", "cloud", 1, 1))).await;
+    assert_eq!(store.due_in("cloud", "r01", 50, 9).await.unwrap(), ["c", "a"]);
+    assert_eq!(store.due_in("cloud", "r01", 50, 1).await.unwrap(), ["c"]);
+    assert_eq!(store.due_in("cloud", "r02", 50, 9).await.unwrap(), ["b"]);
+    assert!(store.due_in("cloud", "r03", 50, 9).await.unwrap().is_empty());
+    put(&store, "f", Write::Replace(sharded("f", "cloud", "r03", 1), old)).await;
+    assert_eq!(store.due_in("cloud", "r03", 50, 9).await.unwrap(), ["f"]);
+}
+
+pub async fn standings_tell_which_sources_have_a_state(store: AnyStore) {
+    assert!(store.standings("cloud", None).await.unwrap().is_empty());
+    put(&store, "a", Write::Create(sharded("a", "cloud", "r01", 1 << 50))).await;
+    put(&store, "b", Write::Create(state("b", "cloud", 1, 0))).await;
+    put(&store, "c", Write::Create(sharded("c", "lan", "r01", 0))).await;
+    put(&store, "d", Write::Create(digest("d", 1))).await;
+    let mut all = store.standings("cloud", None).await.unwrap();
+    all.sort_by(|a, b| a.source.cmp(&b.source));
+    let standing = |source: &str, shard: Option<&str>, plan: Option<&str>| Standing {
+        source: source.into(),
+        shard: shard.map(Into::into),
+        plan: plan.map(Into::into),
+    };
+    let a = standing("a", Some("r01"), Some("every 60"));
+    assert_eq!(all, [a.clone(), standing("b", None, None)]);
+    assert_eq!(store.standings("cloud", Some("r01")).await.unwrap(), [a]);
 }
 
 /// More states than a page of Cosmos DB holds, over several partitions.

@@ -27,7 +27,14 @@ const OPERATION: Duration = Duration::from_secs(20);
 const PARTITION_KEY: &str = "/source";
 
 /// Members that questions ask for. Everything else would only make writes dearer.
-const INDEXED: [&str; 5] = ["/kind/?", "/nextDue/?", "/at/?", "/outcome/?", "/runner/?"];
+const INDEXED: [&str; 6] = [
+    "/kind/?",
+    "/nextDue/?",
+    "/at/?",
+    "/outcome/?",
+    "/runner/?",
+    "/shard/?",
+];
 
 /// Request units a second of a container that is made here: the least there is, and enough for hundreds of sources.
 const THROUGHPUT: u64 = 400;

@@ -12,9 +12,9 @@ use crate::store::Error;
 const BUSY: Duration = Duration::from_secs(5);
 
 /// Version of [`SCHEMA`], kept in `user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
-/// `due` and `runner` stand beside states alone, `expires` beside documents with a time to live. Two indexes serve lists: of one
+/// `due`, `runner` and `shard` stand beside states alone, `expires` beside documents with a time to live. Two indexes serve lists: of one
 /// source, and of all.
 const SCHEMA: &str = "
 CREATE TABLE document (
@@ -24,14 +24,22 @@ CREATE TABLE document (
     etag    TEXT NOT NULL,
     runner  TEXT,
     due     INTEGER,
+    shard   TEXT,
     expires INTEGER,
     doc     TEXT NOT NULL,
     PRIMARY KEY (source, id)
 ) WITHOUT ROWID;
-CREATE INDEX document_due ON document (runner, due) WHERE due IS NOT NULL;
+CREATE INDEX document_due ON document (runner, due, shard) WHERE due IS NOT NULL;
 CREATE INDEX document_expires ON document (expires) WHERE expires IS NOT NULL;
 CREATE INDEX document_of_source ON document (source, kind, id);
 CREATE INDEX document_of_all ON document (kind, id, source);
+";
+
+/// From version 1, which knew no shards.
+const SHARDS: &str = "
+ALTER TABLE document ADD COLUMN shard TEXT;
+DROP INDEX document_due;
+CREATE INDEX document_due ON document (runner, due, shard) WHERE due IS NOT NULL;
 ";
 
 /// Opens the file for writing, after making it where it is missing.
@@ -99,14 +107,17 @@ impl Stranger {
     }
 }
 
-/// Makes the tables of an empty file; a file of this version is left as it is.
+/// Makes the tables of an empty file and brings those of an older version up to this one; a file of this version is left as it is.
 fn migrate(connection: &mut Connection) -> rusqlite::Result<Option<Stranger>> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version > VERSION {
         return Ok(Some(Stranger::Newer(version)));
     }
-    if version < VERSION {
+    if version == 1 {
+        transaction.execute_batch(SHARDS)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+    } else if version < VERSION {
         let tables: i64 =
             transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         if tables > 0 {

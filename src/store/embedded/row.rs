@@ -23,6 +23,7 @@ pub(super) struct Row {
     pub(super) kind: &'static str,
     pub(super) runner: Option<String>,
     pub(super) due: Option<Millis>,
+    pub(super) shard: Option<String>,
     pub(super) expires: Option<Millis>,
     pub(super) doc: String,
 }
@@ -57,15 +58,20 @@ impl Step {
 
 impl Row {
     fn of(source: &str, document: &Document, now: Millis) -> Result<Self, Error> {
-        let (runner, due) = match document {
-            Document::State(state) => (Some(state.runner.clone()), Some(state.next_due)),
-            _ => (None, None),
+        let (runner, due, shard) = match document {
+            Document::State(state) => (
+                Some(state.runner.clone()),
+                Some(state.next_due),
+                state.shard.clone(),
+            ),
+            _ => (None, None, None),
         };
         Ok(Self {
             id: document.id().to_owned(),
             kind: document.kind(),
             runner,
             due,
+            shard,
             expires: document.ttl().map(|s| now.saturating_add(i64::from(s) * 1000)),
             doc: serde_json::to_string(document).map_err(|error| Error::Damaged {
                 source_id: source.to_owned(),

@@ -187,30 +187,32 @@ fn apply(savepoint: &Savepoint<'_>, job: &Job, step: &Step, etag: &str) -> rusql
     match step {
         Step::Create(row) => savepoint
             .prepare_cached(
-            "INSERT INTO document (source, id, kind, etag, runner, due, expires, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+            "INSERT INTO document (source, id, kind, etag, runner, due, shard, expires, doc)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
              ON CONFLICT (source, id) DO UPDATE
-             SET kind = ?3, etag = ?4, runner = ?5, due = ?6, expires = ?7, doc = ?8 WHERE document.expires <= ?9",
+             SET kind = ?3, etag = ?4, runner = ?5, due = ?6, shard = ?7, expires = ?8, doc = ?9 WHERE document.expires <= ?10",
             )?
             .execute(params![
-                job.source, row.id, row.kind, etag, row.runner, row.due, row.expires, row.doc, job.now
+                job.source, row.id, row.kind, etag, row.runner, row.due, row.shard, row.expires, row.doc, job.now
             ]),
         Step::Upsert(row) => savepoint
             .prepare_cached(
-                "INSERT INTO document (source, id, kind, etag, runner, due, expires, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                "INSERT INTO document (source, id, kind, etag, runner, due, shard, expires, doc)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
                  ON CONFLICT (source, id) DO UPDATE
-                 SET kind = ?3, etag = ?4, runner = ?5, due = ?6, expires = ?7, doc = ?8",
+                 SET kind = ?3, etag = ?4, runner = ?5, due = ?6, shard = ?7, expires = ?8, doc = ?9",
             )?
             .execute(params![
-                job.source, row.id, row.kind, etag, row.runner, row.due, row.expires, row.doc
+                job.source, row.id, row.kind, etag, row.runner, row.due, row.shard, row.expires, row.doc
             ]),
         Step::Replace(row, old) => savepoint
             // A document never changes its kind, so the indexes of kinds stay untouched.
             .prepare_cached(
-                "UPDATE document SET etag = ?3, runner = ?4, due = ?5, expires = ?6, doc = ?7
-                 WHERE source = ?1 AND id = ?2 AND etag = ?8 AND kind = ?9 AND (expires IS NULL OR expires > ?10)",
+                "UPDATE document SET etag = ?3, runner = ?4, due = ?5, shard = ?6, expires = ?7, doc = ?8
+                 WHERE source = ?1 AND id = ?2 AND etag = ?9 AND kind = ?10 AND (expires IS NULL OR expires > ?11)",
             )?
             .execute(params![
-                job.source, row.id, etag, row.runner, row.due, row.expires, row.doc, old.0, row.kind, job.now
+                job.source, row.id, etag, row.runner, row.due, row.shard, row.expires, row.doc, old.0, row.kind, job.now
             ]),
         Step::Delete(id, old) => savepoint
             .prepare_cached(
