@@ -208,7 +208,7 @@ pub struct SourceConfig {
     pub zone: Tz,
     /// How far back each poll looks again for late and corrected rows. Zero for sources without history.
     pub overlap: Duration,
-    /// How far apart rows are expected: what `plan` reckons with.
+    /// How far apart rows are expected: holes of a source with a history are asked for again, and `plan` reckons with it.
     pub expected: Option<Duration>,
     /// Where a first run starts; `None` takes the newest row only.
     pub start: Option<Millis>,

@@ -1,13 +1,14 @@
 //! A tick of one source: the only place that orders the steps.
 //!
 //! ```text
-//! claim → drain what is pending → { read a slice → sift → record → drain } … → release
+//! claim → drain what is pending → { read a slice → sift → record → drain } … → the same for gaps that are due → release
 //! ```
 //!
 //! A row enters the digest only in the write that stores it; the checkpoint moves only with the 204s (or dead letters) of the
 //! shipment that carries it; every write of the state is conditional on its version. So a process may be killed at any
 //! instruction: the next tick sends what was pending under the same ids with the same bodies, then goes on.
 
+mod aim;
 mod batch;
 mod cargo;
 mod claim;
@@ -15,7 +16,9 @@ mod deliver;
 pub mod digest;
 mod failure;
 mod freeze;
+pub mod gaps;
 mod read;
+mod reask;
 mod record;
 mod release;
 mod report;
@@ -38,6 +41,7 @@ use crate::forward::Forward;
 use crate::source::Source;
 use crate::store::{self, Store};
 
+use aim::Aim;
 use claim::Held;
 
 /// What every tick needs, wired once per process.
@@ -107,7 +111,11 @@ impl Poller {
             return Ok(());
         }
         if turn.source.has_history() {
-            self.pass(turn, held, report).await?;
+            let mut digest = self.digest(turn, held).await?;
+            self.pass(turn, held, &mut digest, report).await?;
+            if held.state.pass.is_none() && report.outcome != Outcome::Failed {
+                self.reask(turn, held, &mut digest, report).await?;
+            }
         } else {
             self.single(turn, held, report).await?;
         }
@@ -115,11 +123,16 @@ impl Poller {
     }
 
     /// Sources with a history: slice by slice through a window whose end stands still.
-    async fn pass(&self, turn: &Turn<'_>, held: &mut Held, report: &mut Report) -> Result<(), Stop> {
-        let mut digest = self.digest(turn, held).await?;
+    async fn pass(
+        &self,
+        turn: &Turn<'_>,
+        held: &mut Held,
+        digest: &mut record::Known,
+        report: &mut Report,
+    ) -> Result<(), Stop> {
         let Some(mark) = held.state.mark else {
             // A first run without a chosen start takes the newest row, and history begins there.
-            return self.youngest(turn, held, &mut digest, report).await;
+            return self.youngest(turn, held, digest, report).await;
         };
         if held.state.pass.is_none() {
             let now = self.clock.now();
@@ -137,8 +150,8 @@ impl Poller {
             }
             match self.read(turn, slice.window, report).await {
                 read::Outcome::Answer(answered) => {
-                    self.record(turn, held, &mut digest, *answered, Some(slice.next), report)
-                        .await?;
+                    let aim = Aim::Live(Some(slice.next));
+                    self.record(turn, held, digest, *answered, aim, report).await?;
                     self.drain(turn, held, report).await?;
                     if held.is_blocked() {
                         break;
@@ -166,7 +179,8 @@ impl Poller {
     ) -> Result<(), Stop> {
         match self.read(turn, crate::source::Window::Youngest, report).await {
             read::Outcome::Answer(answered) => {
-                self.record(turn, held, digest, *answered, None, report).await?;
+                self.record(turn, held, digest, *answered, Aim::Live(None), report)
+                    .await?;
                 self.drain(turn, held, report).await
             }
             read::Outcome::Failed(failed) => {
@@ -194,7 +208,8 @@ impl Poller {
         };
         match self.read(turn, window, report).await {
             read::Outcome::Answer(answered) => {
-                self.record(turn, held, &mut record::Known::none(), *answered, None, report)
+                let mut none = record::Known::none();
+                self.record(turn, held, &mut none, *answered, Aim::Live(None), report)
                     .await?;
                 self.drain(turn, held, report).await
             }

@@ -673,6 +673,42 @@ async fn a_batch_is_never_larger_than_cosmos_db_takes() {
     }
 }
 
+/// More rows than the digest holds: the overlap is shortened, said aloud, and nothing is sent twice for it.
+#[tokio::test]
+async fn a_full_digest_shortens_the_overlap_loudly_and_doubles_nothing() {
+    const ROWS: i64 = 30_000;
+    let mut bench = Bench::history(&[]).await;
+    for minute in 0..ROWS {
+        bench.source.push(minute, "1");
+    }
+    bench.config.start = Some(START);
+    bench.config.overlap = std::time::Duration::from_secs(31 * 86_400);
+    bench.config.slice = std::time::Duration::from_secs(5 * 86_400);
+    bench.advance(ROWS * MINUTE);
+    let report = bench.tick().await;
+    assert!(
+        report
+            .remarks
+            .iter()
+            .any(|r| r.contains("is shortened; late rows before")),
+        "{:?}",
+        report.remarks
+    );
+    // Revised on both sides of the floor: the older one is not seen, the younger is marked.
+    bench.source.push(100, "2");
+    bench.source.push(ROWS - 100, "2");
+    for _ in 0..3 {
+        bench.advance(MINUTE);
+        bench.tick().await;
+    }
+    assert_eq!(bench.hub.stamps().len(), usize::try_from(ROWS).unwrap() + 1);
+    assert_eq!(bench.hub.properties("revision").iter().flatten().count(), 1);
+    assert_eq!(bench.hub.doubled_under_other_ids(), 1);
+    let revised = bench.hub.bodies().pop().unwrap();
+    let revised: serde_json::Value = serde_json::from_slice(&revised).unwrap();
+    assert_eq!(revised["revision"], true);
+}
+
 #[test]
 fn ids_sort_by_number() {
     assert!(Attempt::id_of("b", 9) < Attempt::id_of("b", 10));

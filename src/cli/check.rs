@@ -6,9 +6,12 @@ use clap::Args;
 
 use super::{Common, FAILED};
 use crate::app;
-use crate::clock::Clock;
+use crate::clock::{Clock, iso};
 use crate::config::{Config, Identity, Schedule, SourceConfig};
+use crate::poll::gaps::{Interval, describe};
 use crate::source::Finding;
+use crate::store::Store;
+use crate::store::documents::{Document, State};
 
 /// Check everything that can be checked without sending a reading.
 #[derive(Debug, Args)]
@@ -59,6 +62,9 @@ impl Check {
                     },
                 };
                 sheet.say(&finding);
+                if finding.good {
+                    self.gaps(&config, store.as_ref(), &mut sheet).await;
+                }
                 sheet.head("hub");
                 for finding in wired.rounds.poller().forward.inspect().await {
                     sheet.say(&finding);
@@ -94,6 +100,41 @@ impl Check {
         }
         bar.finish_and_clear();
         sheet.end()
+    }
+}
+
+impl Check {
+    /// What the ledgers of the chosen sources list as missing.
+    async fn gaps(&self, config: &Config, store: &dyn Store, sheet: &mut Sheet) {
+        for source in &config.sources {
+            let chosen = self.sources.is_empty() || self.sources.contains(&source.id);
+            let Some(expected) = source.expected.filter(|_| chosen) else {
+                continue;
+            };
+            let Ok(Some(found)) = store.read(&source.id, State::ID).await else {
+                continue;
+            };
+            let Document::State(State { gaps: Some(gaps), .. }) = found.document else {
+                continue;
+            };
+            let interval = Interval::new(expected, source.zone);
+            for gap in &gaps.open {
+                sheet.note(&format!(
+                    "{}: gap of {}, asked for {} times, again at {}",
+                    source.id,
+                    describe(gap, interval),
+                    gap.asked,
+                    iso(gap.due)
+                ));
+            }
+            if gaps.overdue {
+                sheet.note(&format!(
+                    "{}: overdue, no row since {}",
+                    source.id,
+                    iso(gaps.newest)
+                ));
+            }
+        }
     }
 }
 

@@ -263,6 +263,7 @@ fn new_state(turn: &Turn<'_>, now: Millis) -> State {
             .map(|start| start.saturating_sub(1)),
         checkpoint: None,
         pass: None,
+        gaps: None,
         failures: 0,
         trouble: None,
         parked: None,

@@ -1,12 +1,14 @@
 //! What is known of rows already recorded, inside the overlap window. Pure.
 //!
 //! One 64-bit hash per instant over the row's channels and values. A row with a known instant and the same hash was delivered (or is
-//! on its way) and is dropped; with another hash it is a revision. Below the floor nothing is known, so nothing is taken from there.
+//! on its way) and is dropped; with another hash it is a revision. Below the floor nothing is known, so nothing is taken from there but what lies in an open gap (see [`super::gaps`]).
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use xxhash_rust::xxh3::Xxh3;
 
+use super::gaps::Take;
 use crate::clock::Millis;
 use crate::reading::Rows;
 use crate::store::documents::DigestDoc;
@@ -61,6 +63,12 @@ impl Digest {
     /// Splits normalised rows into those to record and those known. Does not remember anything yet: see [`Digest::remember`].
     #[must_use]
     pub fn sift(&self, rows: Rows) -> Sifted {
+        self.sift_with(rows, |_| Take::Nothing)
+    }
+
+    /// The same; `below` says what is taken of a row at or below the floor, of which nothing is known here.
+    #[must_use]
+    pub fn sift_with<'a>(&self, rows: Rows, mut below: impl FnMut(Millis) -> Take<'a>) -> Sifted {
         let newest = self
             .hashes
             .last_key_value()
@@ -75,6 +83,11 @@ impl Digest {
         let mut sifted = Rows::new(rows.channels().to_vec());
         for (row, &stamp) in rows.stamps().iter().enumerate() {
             if stamp <= self.floor {
+                match below(stamp) {
+                    Take::Nothing => {}
+                    Take::Row => sifted.push_row_of(&rows, row),
+                    Take::Channels(names) => push_values(&mut sifted, &rows, row, &names),
+                }
                 continue;
             }
             match self.hashes.get(&stamp) {
@@ -90,6 +103,16 @@ impl Digest {
         }
         let known = rows.len() - sifted.len();
         Sifted { rows: sifted, known }
+    }
+
+    /// Known instants strictly between two.
+    #[must_use]
+    pub fn between(&self, from: Millis, until: Millis) -> Vec<Millis> {
+        if from >= until {
+            return Vec::new();
+        }
+        let inside = (Bound::Excluded(from), Bound::Excluded(until));
+        self.hashes.range(inside).map(|(&stamp, _)| stamp).collect()
     }
 
     /// Remembers recorded rows above `keep_from` and forgets everything at or below it; the floor rises to it, never falls.
@@ -154,6 +177,17 @@ impl Digest {
             digest.hashes.insert(at, u64::from_str_radix(hash, 16).ok()?);
         }
         (hashes.next().is_none() && hashes.remainder().is_empty()).then_some(digest)
+    }
+}
+
+/// A row with the values of these channels alone; none where it has none of them.
+fn push_values(to: &mut Rows, from: &Rows, row: usize, names: &[&str]) {
+    let value = |i: usize| {
+        let name = from.channels()[i].name.as_str();
+        from.value(row, i).filter(|_| names.contains(&name))
+    };
+    if (0..from.channels().len()).any(|i| value(i).is_some()) {
+        to.push(from.stamps()[row], value);
     }
 }
 

@@ -7,6 +7,7 @@ use crate::source::Window;
 use crate::store::documents::{Attempt, DigestDoc, Document, RowsDoc, State, StoredRows, Unshipped};
 use crate::store::{Error, Etag, Write};
 
+use super::aim::{self, Aim};
 use super::batch::{self, cut_documents, text_bytes};
 use super::claim::{Frozen, Held};
 use super::digest::Digest;
@@ -77,13 +78,13 @@ impl Poller {
         held: &mut Held,
         digest: &mut Known,
         mut answered: Answered,
-        next: Option<Millis>,
+        aim: Aim,
         report: &mut Report,
     ) -> Result<(), Stop> {
         let rows = std::mem::take(&mut answered.answer.rows);
         let history = turn.source.has_history();
         let sifted = if history {
-            digest.known.sift(rows)
+            aim.sift(&held.state, &digest.known, rows)
         } else {
             super::digest::Sifted { rows, known: 0 }
         };
@@ -96,7 +97,7 @@ impl Poller {
         report.remarks.extend(answered.answer.remarks.iter().cloned());
         let rows = sifted.rows;
         if rows.is_empty() {
-            return self.record_empty(turn, held, &answered, sifted.known, next).await;
+            return self.record_empty(turn, held, &answered, sifted.known, aim).await;
         }
         let mut from = 0;
         let mut known = sifted.known;
@@ -113,12 +114,12 @@ impl Poller {
             };
             let part = part.as_ref().unwrap_or(&rows);
             let cuts: Vec<_> = cuts.iter().map(|cut| cut.start - from..cut.end - from).collect();
-            let at = if last {
-                next
+            let aim = if last {
+                aim
             } else {
-                rows.stamps().get(to).copied().filter(|_| next.is_some())
+                aim.until_row(rows.stamps().get(to).copied())
             };
-            self.record_rows(turn, held, digest, &answered, part, &cuts, known, at, report)
+            self.record_rows(turn, held, digest, &answered, part, &cuts, known, aim, report)
                 .await?;
             known = 0;
             from = to;
@@ -143,7 +144,7 @@ impl Poller {
         rows: &Rows,
         cuts: &[std::ops::Range<usize>],
         known: usize,
-        next: Option<Millis>,
+        aim: Aim,
         report: &mut Report,
     ) -> Result<(), Stop> {
         let text = text_bytes(rows, 0..rows.len());
@@ -153,6 +154,7 @@ impl Poller {
         let source = &turn.config.id;
         let birth = held.state.birth.clone();
         let mut attempt = attempt(turn, &held.state, answered, number);
+        attempt.aim = aim.word();
         attempt.rows = rows.len();
         attempt.known = known;
         attempt.outcome = "rows".into();
@@ -181,37 +183,24 @@ impl Poller {
             bytes: pack::estimate(rows, self.pack.format),
         };
         state.unshipped.push(waits);
-        let last = rows.stamps().last().copied().unwrap_or(Millis::MIN);
-        let bound = match answered.window {
-            // A clock that is ahead must not hide what comes before its instant.
-            Window::Youngest => answered.at,
-            Window::Range { until, .. } => state.pass.map_or(until, |pass| pass.end),
-        };
-        let mark = state.mark.unwrap_or(Millis::MIN).max(last.min(bound));
-        if answered.window == Window::Youngest || state.mark.is_none() {
-            // History begins at this row: nothing before it is asked for later.
-            let first = rows.stamps().first().map_or(Millis::MIN, |first| first - 1);
-            digest.known = Digest::new(first.min(mark));
+        aim.go_on(state);
+        if aim.is_live() {
+            advance(state, &mut digest.known, answered, rows);
         }
-        state.mark = Some(mark);
-        if let (Some(pass), Some(next)) = (&mut state.pass, next) {
-            pass.at = next;
-        }
+        let floor = digest.known.floor();
         if turn.source.has_history() {
-            let keep_from = if turn.config.overlap.is_zero() {
-                mark
-            } else {
-                mark.saturating_sub(millis(turn.config.overlap)).saturating_sub(1)
-            };
-            if digest.known.remember(rows, keep_from) {
-                report.remark(format!(
-                    "more rows than the digest holds: the overlap of {source} is shortened; late rows before {} are not seen",
-                    crate::clock::iso(digest.known.floor())
-                ));
-            }
+            let now = self.clock.now();
+            aim::note(turn.config, state, &digest.known, rows, now, report);
+            remember(turn, state, &mut digest.known, rows, aim, report);
         }
         let mut more: Vec<Write> = documents.iter().cloned().map(Write::Create).collect();
-        let kept = turn.source.has_history() && (digest.version.is_some() || !digest.known.is_empty());
+        let kept = turn.source.has_history()
+            && if aim.is_live() {
+                digest.version.is_some() || !digest.known.is_empty()
+            } else {
+                // Rows below the floor change nothing in it.
+                rows.stamps().last().is_some_and(|&last| last > floor)
+            };
         if kept {
             let document = Document::Digest(digest.known.document(source));
             more.push(match &digest.version {
@@ -265,20 +254,55 @@ impl Poller {
         held: &mut Held,
         answered: &Answered,
         known: usize,
-        next: Option<Millis>,
+        aim: Aim,
     ) -> Result<(), Stop> {
         held.make_room(self, 1, 2_000).await?;
         let number = held.state.next;
         held.state.next += 1;
         let mut attempt = attempt(turn, &held.state, answered, number);
+        attempt.aim = aim.word();
         attempt.known = known;
         attempt.outcome = if known > 0 { "known" } else { "empty" }.into();
         attempt.ttl = Some(self.retention);
-        if let (Some(pass), Some(next)) = (&mut held.state.pass, next) {
-            pass.at = next;
-        }
+        aim.go_on(&mut held.state);
         held.enqueue([Write::Create(Document::Attempt(attempt))], 2_000);
         Ok(())
+    }
+}
+
+/// Moves the mark, and lets the history begin where it does.
+fn advance(state: &mut State, known: &mut Digest, answered: &Answered, rows: &Rows) {
+    let last = rows.stamps().last().copied().unwrap_or(Millis::MIN);
+    let bound = match answered.window {
+        // A clock that is ahead must not hide what comes before its instant.
+        Window::Youngest => answered.at,
+        Window::Range { until, .. } => state.pass.map_or(until, |pass| pass.end),
+    };
+    let mark = state.mark.unwrap_or(Millis::MIN).max(last.min(bound));
+    if answered.window == Window::Youngest || state.mark.is_none() {
+        // History begins at this row: nothing before it is asked for later.
+        let first = rows.stamps().first().map_or(Millis::MIN, |first| first - 1);
+        *known = Digest::new(first.min(mark));
+    }
+    state.mark = Some(mark);
+}
+
+/// Takes recorded rows into the digest. Its floor follows the mark, and no other rows than new ones.
+fn remember(turn: &Turn<'_>, state: &State, known: &mut Digest, rows: &Rows, aim: Aim, report: &mut Report) {
+    let mark = state.mark.unwrap_or(Millis::MIN);
+    let keep_from = if !aim.is_live() {
+        known.floor()
+    } else if turn.config.overlap.is_zero() {
+        mark
+    } else {
+        mark.saturating_sub(millis(turn.config.overlap)).saturating_sub(1)
+    };
+    if known.remember(rows, keep_from) {
+        report.remark(format!(
+            "more rows than the digest holds: the overlap of {} is shortened; late rows before {} are not seen",
+            turn.config.id,
+            crate::clock::iso(known.floor())
+        ));
     }
 }
 
@@ -307,6 +331,7 @@ pub(super) fn attempt(turn: &Turn<'_>, state: &State, answered: &Answered, numbe
         unknown: answer.unknown.iter().take(100).cloned().collect(),
         remarks: answer.remarks.iter().take(20).cloned().collect(),
         device_time: answer.device_time,
+        aim: None,
         inline: None,
         documents: 0,
         ttl: None,

@@ -1,6 +1,7 @@
 //! What a tick came to, for the log, the host's answer and the command line.
 
 use super::Stop;
+use super::gaps::{Change, Interval};
 use crate::clock::Millis;
 use crate::store::documents::State;
 
@@ -41,8 +42,23 @@ pub struct Report {
     pub unknown: Vec<String>,
     /// Everything a person should read: errors first.
     pub remarks: Vec<String>,
+    /// Gaps that were found, filled and given up.
+    pub gaps: GapCount,
     /// Request units charged by the store.
     pub charge: f64,
+}
+
+/// What became of gaps in one tick.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GapCount {
+    /// Found.
+    pub opened: usize,
+    /// Filled.
+    pub filled: usize,
+    /// Given up.
+    pub given_up: usize,
+    /// Open at the end.
+    pub open: usize,
 }
 
 /// What a tick came to.
@@ -83,6 +99,9 @@ impl Outcome {
     }
 }
 
+/// So many changes of gaps are told in words.
+const TOLD: usize = 5;
+
 impl Report {
     pub(super) fn new(source: &str, due: Millis, began: Millis) -> Self {
         Self {
@@ -103,12 +122,28 @@ impl Report {
             checkpoint: None,
             unknown: Vec::new(),
             remarks: Vec::new(),
+            gaps: GapCount::default(),
             charge: 0.0,
         }
     }
 
     pub(super) fn remark(&mut self, text: impl Into<String>) {
         self.remarks.push(text.into());
+    }
+
+    /// Tells of gaps: the first few in words, all of them in numbers.
+    pub(super) fn gaps(&mut self, changes: &[Change], interval: Interval) {
+        let before = self.gaps.opened + self.gaps.filled + self.gaps.given_up;
+        for (told, change) in (before..).zip(changes) {
+            match change {
+                Change::Opened(_) => self.gaps.opened += 1,
+                Change::Filled(_) => self.gaps.filled += 1,
+                Change::GivenUp(_) | Change::CrowdedOut(_) => self.gaps.given_up += 1,
+            }
+            if told < TOLD {
+                self.remark(change.text(interval));
+            }
+        }
     }
 
     pub(super) fn end(mut self, outcome: Outcome, now: Millis) -> Self {
@@ -130,6 +165,7 @@ impl Report {
     pub(super) fn done(mut self, state: &State, now: Millis) -> Self {
         self.pending = state.pending.len();
         self.checkpoint = state.checkpoint;
+        self.gaps.open = state.gaps.as_ref().map_or(0, |gaps| gaps.open.len());
         let outcome = if self.outcome == Outcome::Failed {
             Outcome::Failed
         } else if !state.pending.is_empty() || !state.unshipped.is_empty() {
@@ -166,6 +202,20 @@ impl Report {
         }
         if self.pending > 0 {
             line.push_str(&format!(", {} shipments wait", self.pending));
+        }
+        let GapCount {
+            opened,
+            filled,
+            given_up,
+            open,
+        } = self.gaps;
+        if opened + filled + given_up > TOLD {
+            line.push_str(&format!(
+                ", {opened} gaps found, {filled} filled, {given_up} given up"
+            ));
+        }
+        if open > 0 {
+            line.push_str(&format!(", {open} gaps open"));
         }
         if self.unfinished {
             line.push_str(", goes on at the next tick");

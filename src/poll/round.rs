@@ -51,6 +51,7 @@ pub(super) fn log(report: &Report) {
             messages = report.messages,
             units = report.units,
             pending = report.pending,
+            gaps = report.gaps.open,
             checkpoint = report.checkpoint.map(crate::clock::iso),
             remarks,
             unknown = report.unknown.join(", "),

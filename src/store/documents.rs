@@ -1,8 +1,10 @@
 //! The documents, as both stores keep them. Field names are camelCase in JSON; instants are milliseconds UTC.
 
+mod ledger;
 mod rows;
 mod shard;
 
+pub use ledger::{Closed, Gap, Gaps, Track};
 pub use rows::RowsDoc;
 pub use shard::ShardDoc;
 
@@ -157,6 +159,9 @@ pub struct State {
     /// A pass over a window that is not finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pass: Option<Pass>,
+    /// What is missing between recorded rows, of a source with an expected interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gaps: Option<Gaps>,
     /// Failed attempts in a row.
     #[serde(default)]
     pub failures: u32,
@@ -294,6 +299,9 @@ pub struct Attempt {
     /// The device's own instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_time: Option<Millis>,
+    /// What it was asked for besides what is new: `gap`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aim: Option<String>,
     /// Rows that fit here; else they stand in documents of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inline: Option<StoredRows>,

@@ -1,5 +1,7 @@
 //! A source, a hub and a store that do what a test says, and a process that can be killed at any operation.
 
+#![allow(dead_code)] // Each test file uses its part.
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -337,6 +339,11 @@ impl Scripted {
             .insert(START + minute * MINUTE, value.into());
     }
 
+    /// The backend shows this row no more.
+    pub fn hide(&self, minute: i64) {
+        self.rows.lock().unwrap().remove(&(START + minute * MINUTE));
+    }
+
     pub fn fail(&self, times: usize) {
         self.failures.store(times, Ordering::SeqCst);
     }
@@ -376,22 +383,28 @@ impl Source for Reaped2 {
                 mend: "mend".into(),
             });
         }
-        let mut rows = Rows::new(vec![Channel::named("ch0")]);
         let list = self.inner.rows.lock().unwrap();
+        // A value `5;7` stands for two channels, either of which may be empty.
+        let width = 1 + usize::from(list.values().any(|value| value.contains(';')));
+        let mut rows = Rows::new((0..width).map(|i| Channel::named(format!("ch{i}"))).collect());
+        let push = |rows: &mut Rows, stamp: Millis, value: &str| {
+            let values: Vec<&str> = value.split(';').collect();
+            rows.push(stamp, |i| values.get(i).copied().filter(|v| !v.is_empty()));
+        };
         let ahead = self.inner.ahead.lock().unwrap();
         let visible = |(stamp, _): &(&Millis, &String)| **stamp <= self.now || ahead.contains(stamp);
         match window {
-            _ if !self.inner.history => rows.push(self.now, |_| Some("7")),
+            _ if !self.inner.history => push(&mut rows, self.now, "7"),
             Window::Youngest => {
                 if let Some((stamp, value)) = list.iter().rfind(visible) {
-                    rows.push(*stamp, |_| Some(value));
+                    push(&mut rows, *stamp, value);
                 }
             }
             Window::Range { from, until, open } => {
                 // As rapidM2M answers: up to the present means up to the newest row there is.
                 let until = if open { Millis::MAX } else { until };
                 for (stamp, value) in list.range(from..=until).filter(visible) {
-                    rows.push(*stamp, |_| Some(value));
+                    push(&mut rows, *stamp, value);
                 }
             }
         }
@@ -487,6 +500,28 @@ impl Hub {
                 .or_insert_with(|| message.body.to_vec());
             assert_eq!(before, &message.body.to_vec(), "{}", message.id);
         }
+    }
+
+    /// What arrived of each instant and channel, each id once, in order of arrival. Bodies are in the default format.
+    pub fn values(&self) -> BTreeMap<(Millis, String), Vec<String>> {
+        let mut ids = BTreeSet::new();
+        let mut values: BTreeMap<_, Vec<String>> = BTreeMap::new();
+        for message in self.taken.lock().unwrap().iter() {
+            if !ids.insert(message.id.clone()) {
+                continue;
+            }
+            let body: serde_json::Value = serde_json::from_slice(&message.body).unwrap();
+            for (stamp, row) in stamps(&message.body)
+                .into_iter()
+                .zip(body["Timeseries"].as_array().unwrap())
+            {
+                for (name, value) in row["Channels"].as_object().unwrap() {
+                    let key = (stamp, name.clone());
+                    values.entry(key).or_default().push(value.to_string());
+                }
+            }
+        }
+        values
     }
 
     /// Rows that arrived under more than one id.

@@ -1,0 +1,83 @@
+//! What an answer was asked for: the live window, gaps, or a backfill.
+
+use crate::clock::Millis;
+use crate::config::SourceConfig;
+use crate::reading::Rows;
+use crate::store::documents::State;
+
+use super::digest::{Digest, Sifted};
+use super::gaps::{self, Interval, Take};
+use super::report::Report;
+
+/// What an answer was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Aim {
+    /// What is new. The pass, where there is one, goes on here afterwards.
+    Live(Option<Millis>),
+    /// What is missing between recorded rows.
+    Gap,
+}
+
+impl Aim {
+    /// The same where only the rows before this one are recorded yet.
+    pub(super) fn until_row(self, stamp: Option<Millis>) -> Self {
+        match self {
+            Self::Live(next) => Self::Live(stamp.filter(|_| next.is_some())),
+            Self::Gap => Self::Gap,
+        }
+    }
+
+    /// Moves the place where the question goes on.
+    pub(super) fn go_on(self, state: &mut State) {
+        if let (Self::Live(Some(next)), Some(pass)) = (self, &mut state.pass) {
+            pass.at = next;
+        }
+    }
+
+    /// Whether marks move with the answer.
+    pub(super) fn is_live(self) -> bool {
+        matches!(self, Self::Live(_))
+    }
+
+    /// The word for it in the stored attempt; none for the live window.
+    pub(super) fn word(self) -> Option<String> {
+        match self {
+            Self::Live(_) => None,
+            Self::Gap => Some("gap".into()),
+        }
+    }
+
+    /// Splits rows of a source with a history into those to record and those known.
+    pub(super) fn sift(self, state: &State, known: &Digest, rows: Rows) -> Sifted {
+        match (self, &state.gaps) {
+            (Self::Gap, Some(gaps)) => known.sift_with(rows, |stamp| gaps::take(gaps, stamp)),
+            (Self::Gap, None) => known.sift_with(rows, |_| Take::Nothing),
+            (Self::Live(_), _) => known.sift(rows),
+        }
+    }
+}
+
+/// The expected interval of a source that can be asked again.
+pub(super) fn interval(config: &SourceConfig) -> Option<Interval> {
+    config.expected.map(|every| Interval::new(every, config.zone))
+}
+
+/// Notes rows in the gap ledger, which is written with them. To be called when the mark is moved and before the digest forgets.
+pub(super) fn note(
+    config: &SourceConfig,
+    state: &mut State,
+    known: &Digest,
+    rows: &Rows,
+    now: Millis,
+    report: &mut Report,
+) {
+    let Some(interval) = interval(config) else {
+        // What is recorded without being noted would be taken for missing later.
+        state.gaps = None;
+        return;
+    };
+    let bound = state.mark.unwrap_or(Millis::MIN);
+    let between = |from, until| known.between(from, until);
+    let changes = gaps::note(&mut state.gaps, interval, rows, bound, between, now);
+    report.gaps(&changes, interval);
+}
