@@ -1,16 +1,19 @@
-//! The Device Provisioning Service as a device sees it over HTTPS, for symmetric keys.
+//! The Device Provisioning Service as a device sees it over HTTPS and MQTT, for symmetric keys.
 //!
 //! Takes `PUT /{idScope}/registrations/{id}/register`, `GET …/operations/{operation}` and
 //! `POST /{idScope}/registrations/{id}`, for enrolment groups (the device signs with its derived key) and
-//! individual enrolments. An assigned device comes into being on the linked [`Hub`]. No X.509, no TPM, no MQTT.
+//! individual enrolments. An assigned device comes into being on the linked [`Hub`]. No X.509, no TPM.
+//! Over MQTT it answers on the hub's port, as the SDKs dial one port for both.
 //!
 //! # Layout
 //!
 //! - [`DpsOptions`], [`Group`], [`Individual`]: what it is started with.
-//! - `service`: the way of a request. `enrolment`: who may register. `registration`: operations and their
+//! - `service`: the way of a request. `mqtt`: the same over MQTT. `call`: what both ask for. `enrolment`: who may register. `registration`: operations and their
 //!   results. `refusal`: error bodies.
 
+mod call;
 mod enrolment;
+pub(crate) mod mqtt;
 mod options;
 mod refusal;
 mod registration;
@@ -49,7 +52,7 @@ impl Dps {
         let (addr, serving) = match bind {
             None => (hub.addr(), None),
             Some(asked) => {
-                let config = hub.authority().server_config(&[])?;
+                let config = hub.authority().server_config(&[&asked.ip().to_string()])?;
                 let listener = hub::bind(asked).await?;
                 let addr = hub::address(&listener, asked)?;
                 let shared = inner.clone();
@@ -70,9 +73,9 @@ impl Dps {
         self.0.addr
     }
 
-    /// The service's address as a URL on `localhost`.
+    /// The service's address as a URL, on `localhost` where that is where it listens.
     pub fn url(&self) -> String {
-        format!("https://localhost:{}", self.0.addr.port())
+        hub::url("https", self.0.addr)
     }
 
     /// The id scope clients have to name.

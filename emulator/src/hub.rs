@@ -1,8 +1,9 @@
-//! Azure IoT Hub as a device sees it over HTTPS, and the feed of what arrived.
+//! Azure IoT Hub as a device sees it over HTTPS and MQTT, and the feed of what arrived.
 //!
-//! Takes `POST /devices/{id}/messages/events` (one message, or a batch), checks tokens, sizes, rates and the
-//! daily quota as the service documents them, answers with its status codes and bodies, and fails on demand.
-//! The queue of cloud-to-device messages is always empty. No MQTT, no AMQP, no service side.
+//! Takes `POST /devices/{id}/messages/events` (one message, or a batch) and the same as MQTT publications, checks
+//! tokens, sizes, rates and the daily quota as the service documents them, answers with its status codes and bodies
+//! (or closes the connection, and tells why), and fails on demand.
+//! The queue of cloud-to-device messages is always empty. No twins, no methods, no AMQP, no service side.
 //!
 //! Known differences: names of application properties sent as headers arrive in lower case (the HTTP library
 //! folds them); a batch keeps their case. Each message of a batch is metered by itself.
@@ -11,7 +12,8 @@
 //!
 //! - [`HubOptions`], [`Device`], [`Policy`], [`Limits`]: what a hub is started with. [`Clock`], [`Key`]: time and keys.
 //! - `service`: the way of a request, on one screen. `route`, `body`, `access`, `message`, `batch`: its steps, in order.
-//! - `meter`: throttle and daily quota. `refusal`, `reply`: what is answered.
+//! - `mqtt`: the same over MQTT. `presence`: who is connected. [`Closed`]: why connections were closed.
+//! - `intake`: how messages are taken. `meter`: throttle and daily quota. `refusal`, `reply`: what is answered.
 //! - [`Arrived`] and the feed: what was taken. `registry`: the devices and their counters.
 //! - [`Fault`]: what goes wrong on demand. [`token`]: shared access signatures.
 //! - `control`: the feed, counters, faults and devices over plain HTTP on loopback.
@@ -21,14 +23,18 @@ mod access;
 mod batch;
 pub(crate) mod body;
 mod clock;
+mod closed;
 mod command;
 mod control;
 pub(crate) mod fault;
 mod feed;
+mod intake;
 mod key;
 mod message;
 mod meter;
+mod mqtt;
 mod options;
+mod presence;
 mod refusal;
 mod registry;
 pub(crate) mod reply;
@@ -38,7 +44,7 @@ mod stats;
 pub mod token;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use hyper::service::service_fn;
@@ -48,6 +54,7 @@ use tokio::sync::broadcast;
 use tokio::task::AbortHandle;
 
 pub use clock::Clock;
+pub use closed::Closed;
 pub use command::{Args, CommandError, run};
 pub use fault::Fault;
 pub use feed::Arrived;
@@ -56,6 +63,7 @@ pub use options::{Device, HubOptions, Keep, Limits, Policy, Tier};
 pub use stats::{DeviceStats, Stats};
 
 use crate::dps;
+use crate::mqtt::Closing;
 use crate::tls::{self, Authority, Serving};
 
 /// A running hub. Clones are the same hub; it stops when the last one is dropped.
@@ -91,9 +99,24 @@ impl Hub {
             Some(authority) => authority.clone(),
             None => Authority::in_memory()?,
         };
-        let config = authority.server_config(&[&options.host_name])?;
+        let mut names = vec![options.host_name.clone()];
+        names.extend(
+            [Some(options.bind), options.mqtt]
+                .into_iter()
+                .flatten()
+                .map(|addr| addr.ip().to_string()),
+        );
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let config = authority.server_config(&names)?;
         let listener = bind(options.bind).await?;
         let addr = address(&listener, options.bind)?;
+        let mqtt = match options.mqtt {
+            None => None,
+            Some(asked) => {
+                let listener = bind(asked).await?;
+                Some((address(&listener, asked)?, listener))
+            }
+        };
         let control = options.control;
         let inner = Arc::new(Inner::new(options));
         let control = match control {
@@ -108,11 +131,12 @@ impl Hub {
             authority,
             config,
             addr,
+            mqtt: mqtt.as_ref().map(|(addr, _)| *addr),
             serving: Mutex::default(),
             control,
         };
         let hub = Self(Arc::new(running));
-        hub.listen(listener);
+        hub.listen(listener, mqtt.map(|(_, listener)| listener));
         Ok(hub)
     }
 
@@ -121,9 +145,14 @@ impl Hub {
         self.0.addr
     }
 
-    /// The hub's address as a URL on `localhost`.
+    /// Where the hub listens for MQTT over TLS, if it does. A DPS started on this hub answers here too.
+    pub fn mqtt_addr(&self) -> Option<SocketAddr> {
+        self.0.mqtt
+    }
+
+    /// The hub's address as a URL, on `localhost` where that is where it listens.
     pub fn url(&self) -> String {
-        format!("https://localhost:{}", self.0.addr.port())
+        url("https", self.0.addr)
     }
 
     /// The hub's own name: what `sr` must name.
@@ -146,14 +175,24 @@ impl Hub {
         self.0.control.as_ref().map(|(addr, _)| *addr)
     }
 
-    /// Adds a device or replaces its keys and state; its counters stay.
+    /// Adds a device or replaces its keys and state; its counters stay. A disabled one is disconnected.
     pub fn put_device(&self, device: Device) {
-        self.0.inner.registry.put(device);
+        self.0.inner.put_device(device);
     }
 
-    /// Removes a device; says whether there was one.
+    /// Removes a device and ends its connection; says whether there was one.
     pub fn remove_device(&self, id: &str) -> bool {
-        self.0.inner.registry.remove(id)
+        self.0.inner.remove_device(id)
+    }
+
+    /// Whether a device is connected over MQTT.
+    pub fn is_connected(&self, id: &str) -> bool {
+        self.0.inner.presence.is_connected(id)
+    }
+
+    /// Why MQTT connections were closed, oldest first; the last 1 000.
+    pub fn closed(&self) -> Vec<Closed> {
+        self.0.inner.closings.all()
     }
 
     /// A device as it is now.
@@ -209,13 +248,17 @@ impl Hub {
 
     /// An outage: closes the listener and all connections. Devices, feed and counters stay.
     pub fn go_down(&self) {
-        drop(self.serving().take());
+        self.serving().clear();
     }
 
     /// The end of an outage: listens again, on the same address.
     pub async fn come_up(&self) -> Result<(), StartError> {
         let listener = bind(self.0.addr).await?;
-        self.listen(listener);
+        let mqtt = match self.0.mqtt {
+            Some(addr) => Some(bind(addr).await?),
+            None => None,
+        };
+        self.listen(listener, mqtt);
         Ok(())
     }
 
@@ -223,15 +266,16 @@ impl Hub {
         &self.0.inner
     }
 
-    fn listen(&self, listener: TcpListener) {
+    fn listen(&self, listener: TcpListener, mqtt: Option<TcpListener>) {
         let inner = self.0.inner.clone();
         let opened = inner.counters.connections.clone();
+        let mqtt = mqtt.map(|mqtt| mqtt::listen(mqtt, &self.0.config, inner.clone(), opened.clone()));
         let service = service_fn(move |request| service::answer(inner.clone(), request));
-        let serving = tls::serve(listener, self.0.config.clone(), service, opened);
-        *self.serving() = Some(serving);
+        let https = tls::serve(listener, self.0.config.clone(), service, opened);
+        *self.serving() = mqtt.into_iter().chain([https]).collect();
     }
 
-    fn serving(&self) -> std::sync::MutexGuard<'_, Option<Serving>> {
+    fn serving(&self) -> std::sync::MutexGuard<'_, Vec<Serving>> {
         self.0.serving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -250,14 +294,25 @@ pub(crate) fn address(listener: &TcpListener, asked: SocketAddr) -> Result<Socke
         .map_err(|source| StartError::Bind { addr: asked, source })
 }
 
+/// An address as a URL, on `localhost` where that means it.
+pub(crate) fn url(scheme: &str, addr: SocketAddr) -> String {
+    let localhost = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
+    if localhost.contains(&addr.ip()) {
+        format!("{scheme}://localhost:{}", addr.port())
+    } else {
+        format!("{scheme}://{addr}")
+    }
+}
+
 /// What ends with the last handle.
 struct Running {
     inner: Arc<Inner>,
     authority: Authority,
     config: Arc<ServerConfig>,
     addr: SocketAddr,
-    /// `None` during an outage.
-    serving: Mutex<Option<Serving>>,
+    mqtt: Option<SocketAddr>,
+    /// Empty during an outage.
+    serving: Mutex<Vec<Serving>>,
     control: Option<(SocketAddr, AbortHandle)>,
 }
 
@@ -277,6 +332,8 @@ pub(crate) struct Inner {
     feed: feed::Feed,
     meter: meter::Meter,
     counters: stats::Counters,
+    presence: presence::Presence,
+    closings: closed::Closings,
     /// A DPS without a listener of its own, served here too.
     pub(crate) guest: RwLock<Weak<dps::Inner>>,
 }
@@ -293,8 +350,26 @@ impl Inner {
             feed: feed::Feed::new(options.keep),
             meter: meter::Meter::new(options.limits),
             counters: stats::Counters::default(),
+            presence: presence::Presence::default(),
+            closings: closed::Closings::default(),
             guest: RwLock::new(Weak::new()),
             options,
         }
+    }
+
+    fn put_device(&self, device: Device) {
+        let (id, enabled) = (device.id.clone(), device.enabled);
+        self.registry.put(device);
+        if !enabled {
+            self.presence
+                .close(&id, Closing::new("DeviceDisabled", "the device was disabled"));
+        }
+    }
+
+    fn remove_device(&self, id: &str) -> bool {
+        let removed = self.registry.remove(id);
+        self.presence
+            .close(id, Closing::new("DeviceNotFound", "the device was removed"));
+        removed
     }
 }

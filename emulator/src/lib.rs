@@ -3,8 +3,9 @@
 //! # Layout
 //!
 //! - [`tls`]: the emulators' own certificate authority and server certificates.
-//! - [`hub`]: Azure IoT Hub, device side over HTTPS, and the feed of what arrived.
-//! - [`dps`]: the Device Provisioning Service over HTTPS.
+//! - `mqtt`: MQTT 3.1.1 as hub and DPS serve it.
+//! - [`hub`]: Azure IoT Hub, device side over HTTPS and MQTT, and the feed of what arrived.
+//! - [`dps`]: the Device Provisioning Service over HTTPS and MQTT.
 //! - [`readers`]: bitShake SmartReaders (Tasmota over HTTP) with moving values.
 //! - [`rapidm2m`]: a Microtronics rapidM2M backend.
 //! - [`host`]: the Functions host: starts the handler from `host.json` and speaks to it as the real one does.
@@ -16,6 +17,7 @@ pub mod dps;
 pub mod host;
 pub mod hub;
 pub mod measure;
+mod mqtt;
 pub mod rapidm2m;
 pub mod readers;
 pub mod tls;

@@ -1,14 +1,18 @@
-//! TLS as the emulators serve it: their own certificate authority, TLS 1.2 and 1.3, HTTP/1.1.
+//! TLS as the emulators serve it: their own certificate authority, TLS 1.2 and 1.3, HTTP/1.1 inside or something else.
 //!
 //! # Layout
 //!
 //! - [`Authority`]: makes the certificates; clients trust its [`Authority::ca_pem`].
-//! - [`serve`]: the accept loop; [`Serving`] ends it when dropped.
+//! - `accept`: the accept loop; [`Serving`] ends it when dropped. [`serve`]: HTTP/1.1 on it.
 //! - [`Hangup`]: what a service returns to drop the connection in place of an answer.
 
+mod accept;
 mod authority;
 mod serve;
 mod socket;
 
+pub use accept::Serving;
 pub use authority::{Authority, Error};
-pub use serve::{Hangup, Serving, serve};
+pub use serve::{Hangup, serve};
+
+pub(crate) use accept::{Accepted, accept};

@@ -4,61 +4,14 @@
 //   HUB_CONTROL  URL of the hub's control API
 'use strict';
 
-const { Client, Message } = require('azure-iot-device');
+const { Client } = require('azure-iot-device');
 const { Http } = require('azure-iot-device-http');
-const { Mqtt } = require('azure-iot-device-mqtt');
-const { ConnectionString, NoRetry, SharedAccessSignature } = require('azure-iot-common');
-const { mark, refused, run, shown } = require('./report');
+const { device, message, parts, send, sendRefused, sign, use } = require('./device');
+const { run } = require('./report');
 
-const device = process.env.HUB_DEVICE;
-const parts = ConnectionString.parse(device);
 const https = { sdk: 'azure-iot-device-http', transport: 'HTTPS' };
-const mqtt = { sdk: 'azure-iot-device-mqtt', transport: 'MQTT' };
-
-/** A message, and what has to arrive of it. */
-function message(body, { properties = {}, ...system } = {}) {
-  const bytes = Buffer.isBuffer(body) ? body : Buffer.from(body);
-  const message = new Message(bytes);
-  const all = { ...properties, mark: mark() };
-  for (const [name, value] of Object.entries(all)) message.properties.add(name, value);
-  Object.assign(message, system);
-  const expected = {
-    mark: all.mark,
-    id: system.messageId ?? null,
-    contentType: system.contentType ?? null,
-    contentEncoding: system.contentEncoding ?? null,
-    properties: all,
-    ...shown(bytes),
-  };
-  return { message, expected };
-}
-
-/** Opens a client, lets `work` use it, closes it whatever happens. */
-async function use(client, work) {
-  client.setRetryPolicy(new NoRetry());
-  try {
-    await client.open();
-    return await work(client);
-  } finally {
-    await client.close().catch(() => {});
-  }
-}
 
 const open = (text, work) => use(Client.fromConnectionString(text, Http), work);
-
-/** Sends one message and records it. */
-async function send(record, client, body, more) {
-  const { message: one, expected } = message(body, more);
-  await client.sendEvent(one);
-  record.sent.push(expected);
-}
-
-/** Sends one message that must be refused under this name. */
-async function sendRefused(record, client, name, body = '{}') {
-  const { message: one, expected } = message(body);
-  record.never.push(expected.mark);
-  await refused(name, () => client.sendEvent(one));
-}
 
 async function stats() {
   const answer = await fetch(`${process.env.HUB_CONTROL}/stats`);
@@ -155,15 +108,6 @@ async function main() {
       };
       await Promise.race([asked(), wrong]);
     }));
-
-  await run({ operation: 'sendEvent', ...mqtt, gap: 'the hub speaks HTTPS only' }, (record) =>
-    use(Client.fromConnectionString(device, Mqtt), (client) => send(record, client, '{}')));
-}
-
-/** A token of the device, made by the SDK. */
-function sign(key, expires) {
-  const resource = encodeURIComponent(`${parts.HostName}/devices/${parts.DeviceId}`);
-  return SharedAccessSignature.create(resource, null, key, expires).toString();
 }
 
 main().then(() => process.exit(0));

@@ -1,13 +1,15 @@
-// Preloaded (`node --require`) where port 443 cannot be bound: Microsoft's Node SDKs dial no other port over HTTPS.
-// What is dialled on 443 goes to HUB_HTTPS_PORT; nothing else of the SDK is touched.
+// Preloaded (`node --require`) where port 443 or 8883 cannot be bound: Microsoft's Node SDKs dial no others.
+// What is dialled there goes to HUB_HTTPS_PORT or HUB_MQTT_PORT; nothing else of the SDK is touched.
 'use strict';
 
 const tls = require('tls');
 
+const ports = { 443: process.env.HUB_HTTPS_PORT, 8883: process.env.HUB_MQTT_PORT };
 const dial = tls.connect;
 tls.connect = function (options, ...rest) {
-  if (options && typeof options === 'object' && Number(options.port || 443) === 443 && !options.socket) {
-    options = { ...options, port: Number(process.env.HUB_HTTPS_PORT) };
+  if (options && typeof options === 'object' && !options.socket) {
+    const port = ports[options.port || 443];
+    if (port) options = { ...options, port: Number(port) };
   }
   return dial.call(this, options, ...rest);
 };

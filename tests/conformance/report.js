@@ -4,7 +4,7 @@
 //    "gap" (why it cannot work yet, else null), "sent": [message], "never": ["mark"]}
 //
 // A message is {"mark", "id", "contentType", "contentEncoding", "properties", "body" (or "bodyBase64" where that is
-// not UTF-8)}: what the hub has to show of it afterwards. Each one carries its mark as the application property
+// not UTF-8), "system" (more of its system properties, if any)}: what the hub has to show of it afterwards. Each one carries its mark as the application property
 // `mark`, so that it is found again.
 'use strict';
 

@@ -2,6 +2,7 @@
 //!
 //! What the SDKs say they sent is compared with the hub's feed; what the bridge stored in Cosmos DB is read
 //! with Microsoft's Python client. What cannot run yet is tried all the same and listed with its reason.
+//! mosquitto's client, where it is installed, shows that the hub's MQTT is not only that of the SDKs.
 //!
 //! # Layout
 //!
@@ -60,19 +61,23 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<(), Failure> {
     let sdks = Sdks::install(project, &scripts, &directory, args.newest)?;
     let work = tempfile::tempdir_in(&directory).map_err(Failure::file(&directory))?;
     let hub = Hub::start(project, work.path())?;
-    println!("Hub on port {}, {}", hub.port, hub.how_node_reaches_it());
+    println!("{}", hub.told());
 
     let mut rows = Vec::new();
-    for script in ["device_http.js", "provisioning_http.js"] {
+    for script in [
+        "device_http.js",
+        "device_mqtt.js",
+        "provisioning_http.js",
+        "provisioning_mqtt.js",
+    ] {
         let program = hub.tell(sdks.node(project, &scripts, script, hub.remap(&scripts).as_deref()));
         rows.extend(rows_of(script, program, &hub)?);
     }
-    let script = "device_https.py";
-    rows.extend(rows_of(
-        script,
-        hub.tell(sdks.python(project, &scripts.join(script))),
-        &hub,
-    )?);
+    for script in ["device_https.py", "device_mqtt.py"] {
+        let program = hub.tell(sdks.python(project, &scripts.join(script)));
+        rows.extend(rows_of(script, program, &hub)?);
+    }
+    rows.extend(mosquitto(project, &sdks, &hub, &scripts)?);
     if args.quick {
         let left_out = Verdict::NotRun("left out by --quick".to_owned());
         rows.push(Row::new(
@@ -116,6 +121,23 @@ fn rows_of(script: &str, program: Program, hub: &Hub) -> Result<Vec<Row>, Failur
         rows.push(Row::new(script, "", "reports operations", nothing));
     }
     Ok(rows)
+}
+
+/// mosquitto's client, where it is installed.
+fn mosquitto(project: &Project, sdks: &Sdks, hub: &Hub, scripts: &Path) -> Result<Vec<Row>, Failure> {
+    let script = "mosquitto.py";
+    // Its `--version` ends with an error.
+    let found = project.program("sh").args(["-c", "command -v mosquitto_pub"]);
+    if found.succeeds() {
+        return rows_of(script, hub.tell(sdks.python(project, &scripts.join(script))), hub);
+    }
+    let why = "not installed; on Debian, `apt install mosquitto-clients`".to_owned();
+    Ok(vec![Row::new(
+        "mosquitto_pub",
+        "MQTT",
+        "publish with a token as password",
+        Verdict::NotRun(why),
+    )])
 }
 
 /// A path for an environment variable.

@@ -72,7 +72,8 @@ impl Refusal {
         retry_after(stamp.reply(self.status, body), after)
     }
 
-    fn body(&self, stamp: &Stamp) -> Bytes {
+    /// The body.
+    pub(super) fn body(&self, stamp: &Stamp) -> Bytes {
         json!({
             "errorCode": self.code,
             "trackingId": stamp.id,

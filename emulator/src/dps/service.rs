@@ -7,31 +7,18 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::AUTHORIZATION;
 use hyper::{Method, Request, StatusCode};
-use serde::Deserialize;
-use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::Inner;
-use super::enrolment::{Admitted, admit, is_registration_id};
+use super::call::{self, LIMIT};
+use super::enrolment::{admit, is_registration_id};
 use super::refusal::Refusal;
-use super::registration::Progress;
 use crate::hub::Fault;
 use crate::hub::body::{self, Unreadable};
 use crate::hub::reply::{Reply, Stamp, retry_after};
 use crate::hub::route::has_api_version;
 use crate::hub::token::decode;
 use crate::tls::Hangup;
-
-/// Largest message [docs: DPS quotas and limits].
-const LIMIT: usize = 96 * 1024;
-
-/// What a device sends to register.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Asked {
-    registration_id: String,
-    payload: Option<Value>,
-}
 
 /// Answers one request.
 pub(crate) async fn answer(dps: Arc<Inner>, request: Request<Incoming>) -> Result<Reply, Hangup> {
@@ -116,62 +103,20 @@ impl Call<'_> {
         }
         let admitted = admit(options, self.authorization, id, self.stamp.now_ms)?;
         let body = body.map_err(|_| Refusal::argument("The request body is too large or broke off"))?;
-        match (self.method, rest) {
-            (&Method::PUT, ["register"]) => self.register(id, &admitted, &body),
-            (&Method::GET, ["operations", operation]) => self.poll(id, admitted, operation),
-            (&Method::POST, []) => self.look_up(id),
-            _ => Err(Refusal::not_found("Resource")),
-        }
-    }
-
-    fn register(&self, id: &str, admitted: &Admitted, body: &[u8]) -> Result<Reply, Refusal> {
-        let asked: Asked = serde_json::from_slice(body)
-            .map_err(|_| Refusal::argument("The body is no registration request"))?;
-        if asked.registration_id != id {
-            return Err(Refusal::argument(
-                "The registration id differs between path and body",
-            ));
-        }
-        let (assigning, now_ms) = (self.dps.options.assigning, self.stamp.now_ms);
-        let registrations = &self.dps.registrations;
-        let operation = registrations.begin(id, admitted, asked.payload, assigning, now_ms);
-        Ok(self.assigning(&operation))
-    }
-
-    fn poll(&self, id: &str, admitted: Admitted, operation: &str) -> Result<Reply, Refusal> {
-        let progress = self.dps.registrations.poll(id, operation, self.stamp.now_ms);
-        match progress.ok_or_else(|| Refusal::not_found("Operation"))? {
-            Progress::Assigning => Ok(self.assigning(operation)),
-            Progress::Assigned(registered) => {
-                let device = admitted.device;
-                self.dps.hub.registry.get_or_put(&device.id.clone(), || device);
-                let state = registered.state(self.assigned_hub());
-                let body = json!({
-                    "operationId": operation, "status": "assigned", "registrationState": state,
-                });
-                Ok(self.stamp.reply(StatusCode::OK, body.to_string().into()))
+        let now_ms = self.stamp.now_ms;
+        let answer = match (self.method, rest) {
+            (&Method::PUT, ["register"]) => call::register(self.dps, id, &admitted, &body, now_ms),
+            (&Method::GET, ["operations", operation]) => {
+                call::poll(self.dps, id, &admitted, operation, now_ms)
             }
-        }
-    }
-
-    fn look_up(&self, id: &str) -> Result<Reply, Refusal> {
-        let registered = self.dps.registrations.get(id);
-        let registered = registered.ok_or_else(|| Refusal::not_found("Registration"))?;
-        let state = registered.state(self.assigned_hub());
-        Ok(self.stamp.reply(StatusCode::OK, state.to_string().into()))
-    }
-
-    fn assigning(&self, operation: &str) -> Reply {
-        let body = json!({ "operationId": operation, "status": "assigning" });
-        let reply = self.stamp.reply(StatusCode::ACCEPTED, body.to_string().into());
-        retry_after(reply, Some(self.dps.options.retry_after))
-    }
-
-    fn assigned_hub(&self) -> &str {
-        let options = &self.dps.options;
-        options
-            .assigned_hub
-            .as_deref()
-            .unwrap_or(&self.dps.hub.options.host_name)
+            (&Method::POST, []) => call::look_up(self.dps, id),
+            _ => Err(Refusal::not_found("Resource")),
+        }?;
+        let status = match answer.retry_after {
+            Some(_) => StatusCode::ACCEPTED,
+            None => StatusCode::OK,
+        };
+        let reply = self.stamp.reply(status, answer.body.to_string().into());
+        Ok(retry_after(reply, answer.retry_after))
     }
 }

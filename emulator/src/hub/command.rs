@@ -14,7 +14,7 @@ use super::{Arrived, Device, Hub, HubOptions, Key, KeyError, Limits, Policy, Sta
 use crate::dps::{Dps, DpsOptions, Group};
 use crate::tls::{self, Authority};
 
-/// Azure IoT Hub and DPS on loopback, device side over HTTPS.
+/// Azure IoT Hub and DPS on loopback, device side over HTTPS and MQTT.
 ///
 /// Keys and certificates are made at the first start and kept in --dir, so that connection strings stay the
 /// same. Arriving messages are shown, one a line, until Ctrl-C.
@@ -24,13 +24,16 @@ pub struct Args {
     /// Port of the hub (HTTPS); 0 takes a free one.
     #[arg(long, default_value_t = 8443)]
     pub port: u16,
+    /// Port of hub and DPS (MQTT over TLS); SDKs dial 8883. 0 takes a free one.
+    #[arg(long, default_value_t = 8883)]
+    pub mqtt_port: u16,
     /// Port of the DPS (HTTPS). The hub's own port serves both, for SDKs that know port 443 only.
     #[arg(long, default_value_t = 8444)]
     pub dps_port: u16,
     /// Port of the control API (HTTP, loopback): feed, counters, faults, devices. `curl` it for a list.
     #[arg(long, default_value_t = 8445)]
     pub control_port: u16,
-    /// Address to listen on for HTTPS.
+    /// Address to listen on for HTTPS and MQTT.
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub bind: IpAddr,
     /// Where keys and certificates are kept.
@@ -67,7 +70,15 @@ Examples:
   # a client that trusts it
   SSL_CERT_FILE=.emulator/ca.pem curl …          NODE_EXTRA_CA_CERTS=.emulator/ca.pem node …
 
-  # the Node and Python SDKs dial port 443
+  # mosquitto's client, with a token as password
+  mosquitto_pub -h localhost -p 8883 --cafile .emulator/ca.pem -V mqttv311 -q 1 -i meter-001 \\
+    -u 'localhost/meter-001/?api-version=2021-04-12' -P 'SharedAccessSignature sr=…' \\
+    -t devices/meter-001/messages/events/ -m '{\"Wh\":1}'
+
+  # why the hub closed an MQTT connection
+  curl localhost:8445/closed
+
+  # over HTTPS, the Node and Python SDKs dial port 443
   sudo emulator hub --port 443
 
   # three requests of one device fail
@@ -150,6 +161,7 @@ impl Started {
         let policies = ["iothubowner", "device", "service"].map(|name| policy(&group, name));
         let hub = Hub::start(HubOptions {
             bind: SocketAddr::new(args.bind, args.port),
+            mqtt: Some(SocketAddr::new(args.bind, args.mqtt_port)),
             control: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, args.control_port))),
             host_name: args.host_name.clone(),
             authority: Some(authority),
@@ -180,6 +192,9 @@ impl Started {
         let (hub, dps, group) = (&self.hub, &self.dps, &self.group);
         let name = hub.host_name();
         writeln!(out, "hub      {}  (name {name})", hub.url())?;
+        if let Some(mqtt) = hub.mqtt_addr() {
+            writeln!(out, "mqtt     {}", super::url("mqtts", mqtt))?;
+        }
         writeln!(out, "dps      {}  (id scope {})", dps.url(), dps.id_scope())?;
         if let Some(control) = hub.control_addr() {
             writeln!(out, "control  http://{control}")?;
@@ -287,7 +302,7 @@ mod tests {
     async fn a_second_start_prints_the_same_credentials() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().join("new");
-        let ports = ["--port=0", "--dps-port=0", "--control-port=0"];
+        let ports = ["--port=0", "--mqtt-port=0", "--dps-port=0", "--control-port=0"];
         let dir = format!("--dir={}", dir.display());
         let args = Args::parse_from([&["hub", &dir, "--device=a", "--device=b"], &ports[..]].concat());
         let mut starts = Vec::new();

@@ -6,6 +6,7 @@
 //! | `GET /feed?after=N&limit=M` | messages kept with a number above N (0), oldest first, M (1000) at most |
 //! | `GET /feed/stream?after=N` | the same, then every new message as it arrives, one JSON document a line |
 //! | `GET /stats` | counters |
+//! | `GET /closed` | why MQTT connections were closed, oldest first: client, time, reason |
 //! | `POST /faults` | `{"times":3,"device":"meter-001","fault":{"status":{"code":503,"retry_after":5}}}` |
 //! | `DELETE /faults` | takes armed faults back |
 //! | `GET /devices` | the devices, with connection strings |
@@ -37,7 +38,7 @@ use super::feed::Arrived;
 use super::options::Device;
 use super::registry::is_device_id;
 use super::reply::rfc3339;
-use super::{Fault, Inner, Key, Stats};
+use super::{Closed, Fault, Inner, Key, Stats};
 
 /// Serves the control API until the returned handle is aborted.
 pub(super) fn serve(listener: TcpListener, hub: Arc<Inner>) -> AbortHandle {
@@ -46,6 +47,7 @@ pub(super) fn serve(listener: TcpListener, hub: Arc<Inner>) -> AbortHandle {
         .route("/feed", get(feed))
         .route("/feed/stream", get(stream))
         .route("/stats", get(stats))
+        .route("/closed", get(closed))
         .route("/faults", post(arm).delete(disarm))
         .route("/devices", get(devices))
         .route("/devices/{id}", put(put_device).delete(remove_device))
@@ -58,6 +60,7 @@ const INDEX: &str = "\
 GET    /feed?after=N&limit=M     messages kept, oldest first
 GET    /feed/stream?after=N      the same, then new ones as they arrive, one JSON document a line
 GET    /stats                    counters
+GET    /closed                   why MQTT connections were closed, oldest first
 POST   /faults                   {\"times\":3,\"device\":\"meter-001\",\"fault\":{\"status\":{\"code\":503,\"retry_after\":5}}}
                                  other faults: \"reset\", \"reset_after_accept\", {\"delay\":250}, {\"clock_skew\":-600}
 DELETE /faults                   takes armed faults back
@@ -117,6 +120,15 @@ async fn next(
             Err(RecvError::Closed) => return None,
         }
     }
+}
+
+async fn closed(State(hub): State<Arc<Inner>>) -> Json<Value> {
+    let all = hub.closings.all();
+    let view = |closed: &Closed| {
+        let at = rfc3339(closed.at);
+        json!({ "client": closed.client, "at": at, "name": closed.name, "reason": closed.reason })
+    };
+    Json(all.iter().map(view).collect())
 }
 
 async fn stats(State(hub): State<Arc<Inner>>) -> Json<Stats> {
@@ -192,12 +204,12 @@ async fn put_device(
     }
     device.enabled = asked.enabled.unwrap_or(device.enabled);
     let view = device_view(&hub, &device);
-    hub.registry.put(device);
+    hub.put_device(device);
     Json(view).into_response()
 }
 
 async fn remove_device(State(hub): State<Arc<Inner>>, Path(id): Path<String>) -> StatusCode {
-    if hub.registry.remove(&id) {
+    if hub.remove_device(&id) {
         StatusCode::NO_CONTENT
     } else {
         StatusCode::NOT_FOUND

@@ -11,6 +11,8 @@ use crate::tls::Authority;
 pub struct HubOptions {
     /// Where to listen for TLS; port 0 takes a free one.
     pub bind: SocketAddr,
+    /// Where to listen for MQTT over TLS (Azure's port is 8883); port 0 takes a free one. `None`: no MQTT.
+    pub mqtt: Option<SocketAddr>,
     /// Where the control API listens (plain HTTP, loopback only); `None` for no control API.
     pub control: Option<SocketAddr>,
     /// The hub's own name, as it stands in connection strings and in `sr`. Tokens are checked against this
@@ -110,6 +112,7 @@ impl Default for HubOptions {
     fn default() -> Self {
         Self {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            mqtt: None,
             control: None,
             host_name: "localhost".to_owned(),
             authority: None,

@@ -17,7 +17,7 @@ use super::message::Message;
 use super::refusal::Refusal;
 use super::reply::{Reply, Stamp, retry_after};
 use super::route::{Route, has_api_version};
-use super::{Inner, access, batch, body};
+use super::{Inner, access, batch, body, intake};
 use crate::dps;
 use crate::tls::Hangup;
 
@@ -101,9 +101,7 @@ fn handle(
         _ => return Ok(()),
     }
 
-    if !hub.meter.send(now_ms) {
-        return Err(Refusal::throttled());
-    }
+    intake::turn(hub, now_ms)?;
     let options = &hub.options;
     let is_batch = batch::is_batch(header(CONTENT_TYPE));
     let limit = if is_batch {
@@ -122,21 +120,7 @@ fn handle(
     } else {
         vec![Message::from_request(&head.headers, body, strict)?]
     };
-    let step = options.tier.unit_bytes();
-    let mut metered = Vec::with_capacity(messages.len());
-    for message in messages {
-        let size = message.size();
-        if size > options.limits.message_bytes {
-            return Err(Refusal::too_large(options.limits.message_bytes));
-        }
-        metered.push((message, size.div_ceil(step).max(1) as u64));
-    }
-    let units = metered.iter().map(|(_, units)| units).sum();
-    hub.meter
-        .units(units, now_ms)
-        .map_err(|over| Refusal::quota(&options.host_name, over.max, over.used))?;
-    hub.feed.take(&sender, now_ms, metered);
-    Ok(())
+    intake::take(hub, &sender, now_ms, messages)
 }
 
 /// The DPS served on this listener, if the path is one of its paths.

@@ -11,13 +11,14 @@ use super::Inner;
 /// What a hub has seen since it started.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
-    /// TLS connections opened.
+    /// TLS connections opened, for HTTPS and MQTT.
     pub connections: u64,
-    /// HTTP requests, faulted and refused ones too.
+    /// HTTP requests, MQTT logins and publications; faulted and refused ones too.
     pub requests: u64,
     /// Requests that met a fault on demand.
     pub faults: u64,
-    /// Requests refused, by `iothub-errorcode`; faults on demand are not among them.
+    /// Requests refused and MQTT connections closed, by the reason's name (`iothub-errorcode` over HTTPS);
+    /// faults on demand are not among them.
     pub refused: BTreeMap<String, u64>,
     /// Messages taken; each one of a batch counts.
     pub messages: u64,

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 /// A TCP stream that closes with a reset (RST) instead of an orderly end once `reset` is set: the peer sees
 /// what it would see of a server that died.
-pub(super) struct Socket {
+pub(crate) struct Socket {
     pub(super) stream: TcpStream,
     pub(super) reset: Arc<AtomicBool>,
 }

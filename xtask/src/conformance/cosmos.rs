@@ -45,7 +45,7 @@ pub(super) fn rows(project: &Project, sdks: &Sdks, hub: &Hub, directory: &Path) 
         .env("COSMOS_DATABASE", DATABASE)
         .env("COSMOS_CONTAINER", CONTAINER)
         .env("IOTHUB_DEVICE_CONNECTION_STRING", &hub.device)
-        .env("IOTHUB_CONNECT", format!("localhost:{}", hub.port))
+        .env("IOTHUB_CONNECT", format!("{}:{}", hub.name, hub.port))
         .env("IOTHUB_CA_FILE", &hub.trust);
     let polled = poll.run();
     let arrived = hub.arrived()?.len() - before;

@@ -1,7 +1,7 @@
 //! The emulated hub: started as people start it, asked over its control API what arrived.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,8 +11,9 @@ use crate::failure::Failure;
 use crate::process::{Background, Program};
 use crate::project::Project;
 
-/// The port that Microsoft's SDKs dial, and no other.
+/// The ports that Microsoft's SDKs dial, and no others.
 const HTTPS: u16 = 443;
+const MQTT: u16 = 8883;
 
 /// The device that the scripts use.
 const DEVICE: &str = "conformance";
@@ -21,6 +22,10 @@ const DEVICE: &str = "conformance";
 pub(super) struct Hub {
     /// Where it listens for HTTPS.
     pub(super) port: u16,
+    /// Where it listens for MQTT.
+    pub(super) mqtt: u16,
+    /// Its name, and that of the DPS.
+    pub(super) name: String,
     /// PEM file of the authority to trust.
     pub(super) trust: PathBuf,
     /// The device's connection string.
@@ -35,9 +40,9 @@ pub(super) struct Hub {
 pub(super) type Arrived = Value;
 
 impl Hub {
-    /// Starts a hub with keys of its own below `directory`, on port 443 where that can be had.
+    /// Starts a hub with keys of its own below `directory`, on ports 443 and 8883 where they can be had.
     pub(super) fn start(project: &Project, directory: &Path) -> Result<Self, Failure> {
-        let port = TcpListener::bind(("127.0.0.1", HTTPS)).map_or(0, |_| HTTPS);
+        let place = Place::find();
         let mut running = project
             .program(project.target.join("debug/emulator"))
             .args([
@@ -49,9 +54,14 @@ impl Hub {
                 DEVICE,
             ])
             .args([
-                format!("--port={port}"),
+                format!("--bind={}", place.address),
+                format!("--host-name={}", place.name()),
+                format!("--port={}", place.https),
+                format!("--mqtt-port={}", place.mqtt),
                 format!("--dir={}", directory.join("hub").display()),
             ])
+            // It tells of every client that it turns away, which is what many operations are about.
+            .env("RUST_LOG", "error")
             .background()?;
         // It introduces itself, then prints an empty line.
         let lines = running.lines_until(str::is_empty)?;
@@ -70,11 +80,15 @@ impl Hub {
                 .map(str::to_owned)
                 .ok_or_else(|| Failure::Check(format!("No {before} in {text}")))
         };
-        let port = between(field("hub ")?, "localhost:", " ")?;
+        let port = |name: &str, scheme: &str| {
+            let text = between(field(name)?, &format!("{scheme}://{}:", place.name()), " ")?;
+            let port = text.parse();
+            port.map_err(|_| Failure::Check(format!("{text} is no port")))
+        };
         Ok(Self {
-            port: port
-                .parse()
-                .map_err(|_| Failure::Check(format!("{port} is no port")))?,
+            port: port("hub ", "https")?,
+            mqtt: port("mqtt ", "mqtts")?,
+            name: place.name(),
             trust: field("trust ")?.into(),
             device: field("device ")?.to_owned(),
             id_scope: between(field("dps ")?, "(id scope ", ")")?,
@@ -91,25 +105,34 @@ impl Hub {
             .env("HUB_CONTROL", format!("http://{}", self.control))
             .env("HUB_CA", &self.trust)
             .env("HUB_HTTPS_PORT", self.port.to_string())
-            .env("DPS_HOST", "localhost")
+            .env("HUB_MQTT_PORT", self.mqtt.to_string())
+            .env("DPS_HOST", &self.name)
             .env("DPS_ID_SCOPE", &self.id_scope)
             .env("DPS_GROUP_KEY", &self.group_key)
             .env("NODE_EXTRA_CA_CERTS", &self.trust)
-            .env("NO_PROXY", "localhost,127.0.0.1")
+            .env("NO_PROXY", format!("localhost,127.0.0.1,{}", self.name))
     }
 
-    /// What Node has to load first where the hub is not on port 443.
+    /// What Node has to load first where the hub is not on the usual ports.
     pub(super) fn remap(&self, scripts: &Path) -> Option<PathBuf> {
-        (self.port != HTTPS).then(|| scripts.join("port.js"))
+        (self.port != HTTPS || self.mqtt != MQTT).then(|| scripts.join("port.js"))
     }
 
-    /// The same for people.
-    pub(super) fn how_node_reaches_it(&self) -> &'static str {
-        if self.port == HTTPS {
-            "which every SDK dials"
-        } else {
-            "which Node gets to through port.js"
+    /// Where it is, for people, and what to do where an SDK cannot reach it.
+    pub(super) fn told(&self) -> String {
+        let mut told = format!(
+            "Hub {}, HTTPS on port {}, MQTT on port {}",
+            self.name, self.port, self.mqtt
+        );
+        for (port, usual) in [(self.port, HTTPS), (self.mqtt, MQTT)] {
+            if port != usual {
+                told += &format!(
+                    "\nPort {usual} cannot be bound on any loopback address: Node gets to the hub through port.js, Python \
+                     does not. Run as root, or `sysctl net.ipv4.ip_unprivileged_port_start=443`."
+                );
+            }
         }
+        told
     }
 
     /// All messages that arrived.
@@ -123,6 +146,54 @@ impl Hub {
             other => Err(Failure::Check(format!(
                 "The hub's feed has no messages but {other}"
             ))),
+        }
+    }
+}
+
+/// Where the hub is to listen.
+struct Place {
+    address: IpAddr,
+    https: u16,
+    mqtt: u16,
+}
+
+impl Place {
+    /// The first loopback address whose ports are free; 0 for a port that none has. On Linux all of 127.0.0.0/8 is
+    /// loopback, so that several runs, or another broker, do not stand in each other's way.
+    fn find() -> Self {
+        let places = (1..=20).map(|last| {
+            let address = IpAddr::from(Ipv4Addr::new(127, 0, 0, last));
+            let free = |port| TcpListener::bind((address, port)).map_or(0, |_| port);
+            Self {
+                address,
+                https: free(HTTPS),
+                mqtt: free(MQTT),
+            }
+        });
+        let mut best: Option<Self> = None;
+        for place in places {
+            let had = best.as_ref().map_or(-1, Self::usual_ports);
+            if place.usual_ports() > had {
+                best = Some(place);
+            }
+        }
+        best.unwrap_or(Self {
+            address: Ipv4Addr::LOCALHOST.into(),
+            https: 0,
+            mqtt: 0,
+        })
+    }
+
+    fn usual_ports(&self) -> i32 {
+        i32::from(self.https != 0) + i32::from(self.mqtt != 0)
+    }
+
+    /// What clients call the hub.
+    fn name(&self) -> String {
+        if self.address == Ipv4Addr::LOCALHOST {
+            "localhost".to_owned()
+        } else {
+            self.address.to_string()
         }
     }
 }

@@ -90,6 +90,16 @@ fn same(sent: &Value, arrived: &Arrived) -> Result<(), String> {
             ));
         }
     }
+    for (name, value) in sent["system"].as_object().into_iter().flatten() {
+        let shown = &arrived["system"][name];
+        if value != shown {
+            return Err(format!(
+                "{name} was {}, arrived as {}",
+                short(value),
+                short(shown)
+            ));
+        }
+    }
     let (sent, arrived) = (folded(&sent["properties"]), folded(&arrived["properties"]));
     if sent == arrived {
         Ok(())

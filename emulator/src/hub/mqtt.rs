@@ -1,0 +1,86 @@
+//! The hub over MQTT: what its topics mean, and who may use them.
+//!
+//! The DPS answers on the same port, to clients whose user name asks for it.
+//!
+//! # Layout
+//!
+//! - `login`: CONNECT's client id and user name. `topic`: which topic means what. `bag`: the properties in it.
+//! - `session`: a device's connection.
+
+mod bag;
+mod login;
+mod session;
+mod topic;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
+
+use async_trait::async_trait;
+use rustls::ServerConfig;
+use tokio::net::TcpListener;
+
+use super::Inner;
+use super::closed::Closed;
+use super::refusal::Refusal;
+use crate::dps;
+use crate::mqtt::{Closing, Connect, LARGEST_TOPIC, Refused, Service, Session};
+use crate::tls::{self, Accepted, Serving};
+
+/// Serves hub and DPS over MQTT and TLS on `listener`.
+pub(super) fn listen(
+    listener: TcpListener,
+    config: &ServerConfig,
+    hub: Arc<Inner>,
+    opened: Arc<AtomicU64>,
+) -> Serving {
+    // Clients that name a protocol in the handshake name others than HTTP.
+    let mut config = config.clone();
+    config.alpn_protocols.clear();
+    tls::accept(listener, Arc::new(config), opened, move |accepted| {
+        let door = Door(hub.clone());
+        async move {
+            let Accepted { mut stream, reset } = accepted;
+            let largest = door.0.options.limits.message_bytes + LARGEST_TOPIC + 16;
+            let hangs_up = crate::mqtt::serve(&mut stream, &door, largest).await;
+            reset.store(hangs_up, Ordering::Relaxed);
+        }
+    })
+}
+
+/// Where clients come in.
+pub(super) struct Door(pub(super) Arc<Inner>);
+
+#[async_trait]
+impl Service for Door {
+    async fn connect(&self, connect: &Connect) -> Result<Box<dyn Session>, Refused> {
+        let Self(hub) = self;
+        if dps::mqtt::is_asked_for(connect) {
+            let guest = hub.guest.read().unwrap_or_else(PoisonError::into_inner).upgrade();
+            if let Some(dps) = guest {
+                return dps::mqtt::connect(dps, connect).await;
+            }
+        }
+        session::connect(hub.clone(), connect).await
+    }
+
+    fn closed(&self, client: Option<&str>, why: &Closing) {
+        let Self(hub) = self;
+        tracing::warn!(client, reason = why.text, "MQTT connection closed");
+        if why.name != "Fault" {
+            hub.counters.refuse(why.name);
+        }
+        hub.closings.add(Closed {
+            client: client.map(str::to_owned),
+            at: hub.options.clock.now_ms(),
+            name: why.name,
+            reason: why.text.clone(),
+        });
+    }
+}
+
+/// Over MQTT a refusal is the end of the connection.
+impl From<Refusal> for Closing {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(refusal.name, format!("{} ({})", refusal.text, refusal.status))
+    }
+}

@@ -1,0 +1,241 @@
+//! A device's connection.
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::bag;
+use super::login::Login;
+use super::topic::{Filter, Topic};
+use crate::hub::message::Message;
+use crate::hub::presence::Seat;
+use crate::hub::refusal::Refusal;
+use crate::hub::registry::Entry;
+use crate::hub::token::Token;
+use crate::hub::{Fault, Inner, access, intake};
+use crate::mqtt::{Closing, Connect, ConnectReturnCode, Publication, Publish, Qos, Refused, Session};
+
+/// How long after its token's end the hub drops a connection, seconds (Azure/azure-iot-sdk-csharp#565).
+const SLACK_S: i64 = 600;
+
+/// Lets a device in, by the same rules as over HTTPS: the token is the password.
+pub(super) async fn connect(hub: Arc<Inner>, connect: &Connect) -> Result<Box<dyn Session>, Refused> {
+    hub.counters.requests.fetch_add(1, Ordering::Relaxed);
+    let refused = |why| Refused {
+        code: ConnectReturnCode::NotAuthorized,
+        why,
+    };
+    let client = connect.client_id();
+    let login = Login::parse(client, connect.user_name(), &hub.options.host_name).map_err(refused)?;
+    let now_ms = match fault(&hub, &login.device).await {
+        Met::Nothing { now_ms } | Met::ResetAfter { now_ms } => now_ms,
+        Met::Closing { why, status } => {
+            let code = match status {
+                Some(401 | 403 | 404) => ConnectReturnCode::NotAuthorized,
+                _ => ConnectReturnCode::ServerUnavailable,
+            };
+            return Err(Refused { code, why });
+        }
+        Met::Swallowed => hub.options.clock.now_ms(),
+    };
+    let token = connect
+        .password()
+        .and_then(|password| std::str::from_utf8(password).ok());
+    let entry =
+        access::admit(&hub, token, &login.device, now_ms).map_err(|refusal| refused(refusal.into()))?;
+    let will = will(connect, &login.device).map_err(refused)?;
+    let expires_s = token.and_then(Token::parse).map_or(0, |token| token.expires_s);
+    let expires_ms = expires_s.saturating_add(SLACK_S).saturating_mul(1000);
+    let left_ms = u64::try_from(expires_ms.saturating_sub(now_ms)).unwrap_or(0);
+    // Beyond a year, which no connection lasts, the addition below could overflow.
+    let left = Duration::from_millis(left_ms).min(Duration::from_secs(31_536_000));
+    let seat = hub.presence.enter(&login.device);
+    Ok(Box::new(Connected {
+        hub,
+        entry,
+        model_id: login.model_id,
+        expires_ms,
+        expires: Instant::now() + left,
+        seat,
+        will,
+        subscribed: BTreeMap::new(),
+    }))
+}
+
+/// The message that CONNECT leaves for the case that the device goes without a word.
+fn will(connect: &Connect, device: &str) -> Result<Option<Message>, Closing> {
+    let (Some(topic), Some(payload)) = (connect.will_topic(), connect.will_payload()) else {
+        return Ok(None);
+    };
+    let Topic::Events { bag } = Topic::parse(topic, device)?;
+    let mut message = message(bag, Bytes::copy_from_slice(payload), connect.will_retain())?;
+    // The documented mark of a will among telemetry.
+    message
+        .properties
+        .insert("iothub-MessageType".to_owned(), "Will".to_owned());
+    Ok(Some(message))
+}
+
+fn message(bag: &str, body: Bytes, retain: bool) -> Result<Message, Closing> {
+    let mut message = Message {
+        body,
+        ..Message::default()
+    };
+    bag::read(bag, &mut message)?;
+    if retain {
+        // Retained messages are not kept; what the client asked for is told (Azure docs, MQTT support).
+        message
+            .properties
+            .insert("mqtt-retain".to_owned(), "true".to_owned());
+    }
+    Ok(message)
+}
+
+/// A device that was let in.
+struct Connected {
+    hub: Arc<Inner>,
+    entry: Arc<Entry>,
+    model_id: Option<String>,
+    /// When the token ends, slack included: by the hub's clock, and for the wait.
+    expires_ms: i64,
+    expires: Instant,
+    seat: Seat,
+    will: Option<Message>,
+    subscribed: BTreeMap<Filter, Qos>,
+}
+
+#[async_trait]
+impl Session for Connected {
+    async fn publish(&mut self, publish: Publish) -> Result<Vec<Publication>, Closing> {
+        self.hub.counters.requests.fetch_add(1, Ordering::Relaxed);
+        let device = &self.entry.device.id;
+        let Topic::Events { bag } = Topic::parse(publish.topic_name(), device)?;
+        let body = Bytes::copy_from_slice(publish.payload().as_slice());
+        let message = message(bag, body, publish.retain())?;
+        match fault(&self.hub, device).await {
+            Met::Nothing { now_ms } => self.receive(message, now_ms)?,
+            Met::Swallowed => {}
+            Met::Closing { why, .. } => return Err(why),
+            Met::ResetAfter { now_ms } => {
+                self.receive(message, now_ms)?;
+                return Err(
+                    Closing::fault("a fault on demand: reset after a message was taken").with_reset(),
+                );
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    fn subscribe(&mut self, filter: &str, qos: Qos) -> Result<Qos, Closing> {
+        let known = Filter::parse(filter, &self.entry.device.id)?;
+        let granted = if qos == Qos::AtMostOnce {
+            qos
+        } else {
+            Qos::AtLeastOnce
+        };
+        self.subscribed.insert(known, granted);
+        Ok(granted)
+    }
+
+    fn unsubscribe(&mut self, filter: &str) {
+        // What was never subscribed to may be unsubscribed from (MQTT 3.1.1, 3.10.4).
+        if let Ok(known) = Filter::parse(filter, &self.entry.device.id) {
+            self.subscribed.remove(&known);
+        }
+    }
+
+    fn acknowledged(&mut self, _packet_id: u16) {}
+
+    async fn next(&mut self) -> Result<Publication, Closing> {
+        tokio::select! {
+            ended = &mut self.seat.ended => match ended {
+                Ok(why) => Err(why),
+                Err(_) => pending().await,
+            },
+            () = sleep_until(self.expires) => Err(token_ended()),
+        }
+    }
+
+    fn ended(&mut self, orderly: bool) {
+        self.hub.presence.leave(&self.entry.device.id, self.seat.number);
+        if let Some(will) = self.will.take().filter(|_| !orderly) {
+            let now_ms = self.hub.options.clock.now_ms();
+            if let Err(refusal) = self.take(will, now_ms) {
+                tracing::warn!(
+                    device = self.entry.device.id,
+                    reason = refusal.text,
+                    "Will not taken"
+                );
+            }
+        }
+    }
+}
+
+impl Connected {
+    fn receive(&self, message: Message, now_ms: i64) -> Result<(), Closing> {
+        if now_ms > self.expires_ms {
+            return Err(token_ended());
+        }
+        Ok(self.take(message, now_ms)?)
+    }
+
+    fn take(&self, mut message: Message, now_ms: i64) -> Result<(), Refusal> {
+        if let Some(model) = &self.model_id {
+            message.system.insert("dt-dataschema".to_owned(), model.clone());
+        }
+        intake::turn(&self.hub, now_ms)?;
+        intake::take(&self.hub, &self.entry, now_ms, [message])
+    }
+}
+
+fn token_ended() -> Closing {
+    let text = "the token ended 10 minutes ago; connect anew with a fresh one before it ends";
+    Closing::new("IotHubUnauthorizedAccess", text)
+}
+
+/// What a fault on demand makes of a packet.
+enum Met {
+    /// No fault, or one that only cost time or turned the clock.
+    Nothing { now_ms: i64 },
+    /// The connection is closed; `status` stands for the reason.
+    Closing { why: Closing, status: Option<u16> },
+    /// The packet is confirmed and nothing is taken.
+    Swallowed,
+    /// The message is taken and the connection reset.
+    ResetAfter { now_ms: i64 },
+}
+
+async fn fault(hub: &Inner, device: &str) -> Met {
+    let fault = hub.faults.take(Some(device));
+    hub.counters
+        .faults
+        .fetch_add(u64::from(fault.is_some()), Ordering::Relaxed);
+    let now_ms = hub.options.clock.now_ms();
+    match fault {
+        None => Met::Nothing { now_ms },
+        Some(Fault::Delay(ms)) => {
+            sleep(Duration::from_millis(ms)).await;
+            let now_ms = hub.options.clock.now_ms();
+            Met::Nothing { now_ms }
+        }
+        Some(Fault::ClockSkew(seconds)) => Met::Nothing {
+            now_ms: now_ms.saturating_add(seconds.saturating_mul(1000)),
+        },
+        Some(Fault::Reset) => Met::Closing {
+            why: Closing::fault("a fault on demand: reset").with_reset(),
+            status: None,
+        },
+        Some(Fault::ResetAfterAccept) => Met::ResetAfter { now_ms },
+        Some(Fault::Status { code, .. }) if (200..300).contains(&code) => Met::Swallowed,
+        Some(Fault::Status { code, .. }) => Met::Closing {
+            why: Closing::fault(format!("a fault on demand: status {code}")),
+            status: Some(code),
+        },
+    }
+}

@@ -1,0 +1,68 @@
+//! Who is connected over MQTT.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::oneshot;
+
+use crate::mqtt::Closing;
+
+/// The connections by device: one each.
+#[derive(Default)]
+pub(super) struct Presence {
+    connected: Mutex<HashMap<String, Place>>,
+    next: AtomicU64,
+}
+
+struct Place {
+    number: u64,
+    /// Ends the connection.
+    end: oneshot::Sender<Closing>,
+}
+
+/// A connection's place; the connection ends when told so on `ended`.
+pub(super) struct Seat {
+    pub(super) number: u64,
+    pub(super) ended: oneshot::Receiver<Closing>,
+}
+
+impl Presence {
+    /// Takes a device's place. Who has it now is closed: the newer connection wins.
+    pub(super) fn enter(&self, device: &str) -> Seat {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let (end, ended) = oneshot::channel();
+        let older = self.lock().insert(device.to_owned(), Place { number, end });
+        if let Some(older) = older {
+            let text = "a newer connection of the same device came (400027); \
+                        a device has one connection at a time, so look for a second client with its credentials";
+            // It may be at its end by itself.
+            let _ = older.end.send(Closing::new("ConnectionReplaced", text));
+        }
+        Seat { number, ended }
+    }
+
+    /// Gives a place back, unless a newer connection has it.
+    pub(super) fn leave(&self, device: &str, number: u64) {
+        let mut connected = self.lock();
+        if connected.get(device).is_some_and(|place| place.number == number) {
+            connected.remove(device);
+        }
+    }
+
+    /// Ends a device's connection, if there is one.
+    pub(super) fn close(&self, device: &str, why: Closing) {
+        if let Some(place) = self.lock().remove(device) {
+            let _ = place.end.send(why);
+        }
+    }
+
+    /// Whether a device is connected.
+    pub(super) fn is_connected(&self, device: &str) -> bool {
+        self.lock().contains_key(device)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Place>> {
+        self.connected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

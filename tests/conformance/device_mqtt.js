@@ -1,0 +1,83 @@
+// azure-iot-device over MQTT: what a device sends must be in the hub's feed as it was sent.
+'use strict';
+
+const { Client } = require('azure-iot-device');
+const { Mqtt } = require('azure-iot-device-mqtt');
+const { device, message, parts, send, sign, use } = require('./device');
+const { refused, run } = require('./report');
+
+const mqtt = { sdk: 'azure-iot-device-mqtt', transport: 'MQTT' };
+
+const open = (text, work) => use(Client.fromConnectionString(text, Mqtt), work);
+
+async function main() {
+  await run({ operation: 'open, close', ...mqtt }, () => open(device, () => {}));
+
+  await run({ operation: 'sendEvent, body alone', ...mqtt }, (record) =>
+    open(device, (client) => send(record, client, '{}')));
+
+  await run({ operation: 'sendEvent, JSON with id, type, encoding and properties', ...mqtt }, (record) =>
+    open(device, (client) =>
+      send(record, client, '{"site_id":"Zähler 1","value":12.30}', {
+        messageId: 'home.k3.1:0', correlationId: 'c-1',
+        contentType: 'application/json', contentEncoding: 'utf-8',
+        properties: { site_id: 'a1', obis: '1-0:1.8.0*255', odd: 'Zähler / &=%20?#+' },
+      })));
+
+  await run({ operation: 'sendEvent, all 256 values of a byte', ...mqtt }, (record) =>
+    open(device, (client) => send(record, client, Buffer.from(Array.from({ length: 256 }, (_, i) => i)))));
+
+  await run({ operation: 'sendEvent, 250 KB', ...mqtt }, (record) =>
+    open(device, (client) => send(record, client, Buffer.alloc(250000, 'x'))));
+
+  await run({ operation: 'sendEvent, 50 at once over one client', ...mqtt }, (record) =>
+    open(device, async (client) => {
+      const each = Array.from({ length: 50 }, (_, i) =>
+        send(record, client, `{"n":${i}}`, { messageId: `many-${i}`, contentType: 'application/json' }));
+      await Promise.all(each);
+    }));
+
+  // The SDK itself says no: over MQTT there are no batches.
+  await run({ operation: 'sendEventBatch is refused by the SDK', ...mqtt }, (record) =>
+    open(device, (client) => {
+      const { message: one, expected } = message('{}');
+      record.never.push(expected.mark);
+      return refused('NotImplementedError', () => client.sendEventBatch([one]));
+    }));
+
+  await run({ operation: 'sendEvent, with a model id', ...mqtt }, async (record) => {
+    const client = Client.fromConnectionString(device, Mqtt);
+    await client.setOptions({ modelId: 'dtmi:com:example:Meter;1' });
+    await use(client, (client) => send(record, client, '{}'));
+    record.sent[0].system = { 'dt-dataschema': 'dtmi:com:example:Meter;1' };
+  });
+
+  await run({ operation: 'sendEvent with a ready-made token', ...mqtt }, (record) => {
+    const token = sign(parts.SharedAccessKey, Math.floor(Date.now() / 1000) + 600);
+    return use(Client.fromSharedAccessSignature(token, Mqtt), (client) => send(record, client, '{"token":1}'));
+  });
+
+  await run({ operation: 'open with a token that has expired is refused', ...mqtt }, () => {
+    const token = sign(parts.SharedAccessKey, Math.floor(Date.now() / 1000) - 3600);
+    return refused('UnauthorizedError', () => use(Client.fromSharedAccessSignature(token, Mqtt), () => {}));
+  });
+
+  await run({ operation: 'open with a wrong key is refused', ...mqtt }, () => {
+    const wrong = Buffer.alloc(32, 7).toString('base64');
+    return refused('UnauthorizedError', () => open(device.replace(parts.SharedAccessKey, wrong), () => {}));
+  });
+
+  await run({ operation: 'open as an unknown device is refused', ...mqtt }, () =>
+    refused('UnauthorizedError', () => open(device.replace(parts.DeviceId, 'nobody'), () => {})));
+
+  await run({ operation: "a newer connection takes the older one's place", ...mqtt }, (record) =>
+    open(device, async (older) => {
+      const gone = new Promise((resolve) => older.on('disconnect', resolve));
+      await open(device, async (newer) => {
+        await gone;
+        await send(record, newer, '{"newer":1}');
+      });
+    }));
+}
+
+main().then(() => process.exit(0));

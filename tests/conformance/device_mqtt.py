@@ -1,0 +1,171 @@
+"""azure-iot-device over MQTT: device and provisioning client. report.py says what it reads."""
+
+import base64
+import os
+import time
+
+from azure.iot.device import IoTHubDeviceClient, Message, ProvisioningDeviceClient
+
+from report import CA, DEVICE, PARTS, end, expected, gap, group_key, mark, refused, run
+
+REGISTRATION = f"conformance-py-{mark()}"
+
+
+def connected(text=DEVICE, **options):
+    """A client that is connected."""
+    device = IoTHubDeviceClient.create_from_connection_string(
+        text, server_verification_cert=CA, connection_retry=False, **options
+    )
+    try:
+        device.connect()
+    except Exception:
+        device.shutdown()
+        raise
+    return device
+
+
+def send(record, device, body, properties=None, **system):
+    """Sends one message and records it."""
+    message = Message(body, message_id=system.get("message_id"))
+    message.content_type = system.get("content_type")
+    message.content_encoding = system.get("content_encoding")
+    properties = {**(properties or {}), "mark": mark()}
+    message.custom_properties.update(properties)
+    device.send_message(message)
+    record["sent"].append(expected(body, properties, **system))
+
+
+def connect(_record):
+    device = connected()
+    try:
+        if not device.connected:
+            raise RuntimeError("not connected")
+    finally:
+        device.shutdown()
+
+
+def send_plain(record):
+    device = connected()
+    try:
+        send(record, device, b"{}")
+    finally:
+        device.shutdown()
+
+
+def send_described(record):
+    device = connected(product_info="meterbridge conformance/1 (äöü)")
+    try:
+        odd = {"site id": "Zähler 2", "obis": "1-0:1.8.0*255", "a=b&c": "d/e+f%20?#"}
+        send(record, device, '{"Wh":1,"site":"Zähler"}'.encode(), odd,
+             message_id="py-mqtt-1", content_type="application/json", content_encoding="utf-8")
+    finally:
+        device.shutdown()
+
+
+def send_many(record):
+    device = connected()
+    try:
+        for number in range(25):
+            send(record, device, f'{{"number":{number}}}'.encode(), message_id=f"py-many-{number}")
+    finally:
+        device.shutdown()
+
+
+def send_large(record):
+    device = connected()
+    try:
+        send(record, device, b"x" * 200_000)
+    finally:
+        device.shutdown()
+
+
+def send_as_model(record):
+    # This SDK takes a model id for its product information.
+    device = connected(product_info="dtmi:com:example:Meter;1")
+    try:
+        send(record, device, b"{}")
+        record["sent"][0]["system"] = {"dt-dataschema": "dtmi:com:example:Meter;1"}
+    finally:
+        device.shutdown()
+
+
+def wrong_key(_record):
+    wrong = base64.b64encode(bytes([7] * 32)).decode()
+    text = f"HostName={PARTS['HostName']};DeviceId={PARTS['DeviceId']};SharedAccessKey={wrong}"
+    refused("CredentialError", lambda: connected(text))
+
+
+def unknown_device(_record):
+    text = f"HostName={PARTS['HostName']};DeviceId=nobody;SharedAccessKey={PARTS['SharedAccessKey']}"
+    refused("CredentialError", lambda: connected(text))
+
+
+def newer_wins(record):
+    older = connected(auto_connect=False)
+    newer = connected()
+    try:
+        until = time.monotonic() + 10
+        while older.connected and time.monotonic() < until:
+            time.sleep(0.05)
+        if older.connected:
+            raise RuntimeError("the older connection is still there")
+        send(record, newer, b"{}")
+    finally:
+        older.shutdown()
+        newer.shutdown()
+
+
+def register(key, registration=REGISTRATION):
+    service = ProvisioningDeviceClient.create_from_symmetric_key(
+        provisioning_host=os.environ["DPS_HOST"],
+        registration_id=registration,
+        id_scope=os.environ["DPS_ID_SCOPE"],
+        symmetric_key=key,
+        server_verification_cert=CA,
+    )
+    service.provisioning_payload = {"modelId": "dtmi:com:example:Meter;1"}
+    return service.register()
+
+
+def registered(_record):
+    answer = register(group_key(REGISTRATION))
+    if (answer.status, answer.registration_state.device_id) != ("assigned", REGISTRATION):
+        raise RuntimeError(f"{answer.status}, device {answer.registration_state.device_id}")
+
+
+def sent_to_assigned(record):
+    key = group_key(REGISTRATION)
+    assigned = register(key).registration_state
+    device = connected(f"HostName={assigned.assigned_hub};DeviceId={assigned.device_id};SharedAccessKey={key}")
+    try:
+        send(record, device, b'{"provisioned":true}', message_id="py-dps-1")
+    finally:
+        device.shutdown()
+
+
+def register_with_wrong_key(_record):
+    # The derived key of another device.
+    refused("CredentialError", lambda: register(group_key("somebody-else")))
+
+
+def main():
+    operations = [
+        ("connect, disconnect", connect),
+        ("send_message, body alone", send_plain),
+        ("send_message, properties, id, type and encoding", send_described),
+        ("send_message, 25 in a row", send_many),
+        ("send_message, 200 000 bytes", send_large),
+        ("send_message, with a model id", send_as_model),
+        ("connect with a wrong key is refused", wrong_key),
+        ("connect as an unknown device is refused", unknown_device),
+        ("a newer connection takes the older one's place", newer_wins),
+        ("register with a key of the group", registered),
+        ("send_message to the hub that was assigned", sent_to_assigned),
+        ("register with a wrong key is refused", register_with_wrong_key),
+    ]
+    for name, work in operations:
+        run(name, "MQTT", work, gap("MQTT"))
+    end()
+
+
+main()
