@@ -1,6 +1,6 @@
 """The shape of the old connector.py: each tick makes a client, reads one reader, sends one message, and forgets all of it.
 
-connector.py itself speaks MQTT (azure-iot-device); this one does the same work over HTTPS, which the measured hub speaks.
+connector.py itself speaks MQTT, as connector_shape_mqtt.py does; this one does the same work over HTTPS, the bridge's own way.
 """
 
 import json

@@ -34,6 +34,9 @@ pub struct Stage {
     /// Port of the hub; the Node SDK knows 443 only.
     #[arg(long, default_value_t = 0)]
     port: u16,
+    /// Port of the hub for MQTT; the Python SDK knows 8883 only.
+    #[arg(long)]
+    mqtt_port: Option<u16>,
     /// Where the certificates are written.
     #[arg(long)]
     dir: PathBuf,
@@ -116,6 +119,7 @@ impl Stage {
             .unwrap_or_default();
         let address = json!({
             "port": hub.addr().port(),
+            "mqtt": hub.mqtt_addr().map(|address| address.port()),
             "control": hub.control_addr().map(|address| address.to_string()),
             "host": hub.host_name(),
             "device": DEVICE,
@@ -138,6 +142,9 @@ impl Stage {
         let key = Key::random().map_err(|e| e.to_string())?;
         let options = HubOptions {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)),
+            mqtt: self
+                .mqtt_port
+                .map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
             control: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
             authority: Some(authority),
             devices: vec![Device::new(DEVICE, key)],

@@ -1,7 +1,7 @@
 //! The emulators that a measurement runs against, in one process of their own.
 
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -38,16 +38,19 @@ pub(super) struct Arrived {
 }
 
 impl Stage {
-    /// Starts one; on port 443, where that is allowed and free.
+    /// Starts one; on ports 443 and, for MQTT, 8883, where that is allowed and free.
     pub(super) fn start(context: &Context, scene: &Scene<'_>) -> Outcome<Self> {
-        Self::start_on(context, scene, 443).or_else(|_| Self::start_on(context, scene, 0))
+        let port = |usual: u16| TcpListener::bind(("127.0.0.1", usual)).map_or(0, |_| usual);
+        Self::start_on(context, scene, port(443), port(8883))
+            .or_else(|_| Self::start_on(context, scene, 0, 0))
     }
 
-    fn start_on(context: &Context, scene: &Scene<'_>, port: u16) -> Outcome<Self> {
+    fn start_on(context: &Context, scene: &Scene<'_>, port: u16, mqtt: u16) -> Outcome<Self> {
         let rows: Vec<String> = scene.rows.iter().map(u64::to_string).collect();
         let mut command = Command::new(context.binary("emulator"));
         command
             .args(["measure", "stage", "--port", &port.to_string()])
+            .args(["--mqtt-port", &mqtt.to_string()])
             .args([
                 "--readers",
                 &scene.readers.max(1).to_string(),
@@ -91,6 +94,11 @@ impl Stage {
             .as_u64()
             .and_then(|port| port.try_into().ok())
             .unwrap_or_default()
+    }
+
+    /// The hub's port for MQTT.
+    pub(super) fn mqtt_port(&self) -> u64 {
+        self.address["mqtt"].as_u64().unwrap_or_default()
     }
 
     /// The device's connection string.
