@@ -145,6 +145,7 @@ pub fn wire(config: Config, clock: &Clock) -> Result<Wired, Vec<Fault>> {
         clock: clock.clone(),
         pack: settings.pack,
         retention: u32::try_from(settings.retention.as_secs()).unwrap_or(u32::MAX),
+        limits: Arc::default(),
     };
     let members = config
         .sources

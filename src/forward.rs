@@ -27,6 +27,11 @@ pub trait Forward: Send + Sync {
         fresh: bool,
     ) -> Result<Assignment, Error>;
 
+    /// Whether [`Forward::device`] asks DPS where nothing is cached, which is to be done sparingly.
+    fn registers(&self) -> bool {
+        false
+    }
+
     /// Sends messages of one device in one request: a single send for one, the batch envelope for several.
     /// `Ok` means the hub answered 204 to all of them.
     async fn send(&self, to: &Assignment, messages: &[Message]) -> Result<Delivered, Error>;

@@ -10,6 +10,7 @@
 
 mod aim;
 mod batch;
+pub mod breaker;
 mod cargo;
 mod claim;
 mod deliver;
@@ -17,23 +18,28 @@ pub mod digest;
 mod failure;
 mod freeze;
 pub mod gaps;
+mod limits;
 mod read;
 mod reask;
 mod record;
+mod refusal;
+mod register;
 mod release;
 mod report;
 mod round;
 mod rounds;
 pub mod schedule;
+pub mod standing;
+mod trouble;
 pub mod window;
 mod working;
 
+pub use limits::Limits;
 pub use report::{Outcome, Report};
 pub use round::Round;
 pub use rounds::Rounds;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::clock::{Clock, Millis};
 use crate::config::{PackConfig, SourceConfig};
@@ -57,6 +63,8 @@ pub struct Poller {
     pub pack: PackConfig,
     /// How long delivered documents are kept, seconds.
     pub retention: u32,
+    /// What all ticks of the process share.
+    pub limits: Arc<Limits>,
 }
 
 /// One source's turn.
@@ -95,7 +103,7 @@ impl Poller {
         };
         let worked = self.work(&turn, &mut held, &mut report).await;
         let released = match worked {
-            Ok(()) => self.release(&turn, &mut held, &report).await,
+            Ok(()) => self.release(&turn, &mut held, &mut report).await,
             Err(stop) => Err(stop),
         };
         match released {
@@ -109,6 +117,9 @@ impl Poller {
         self.send_pending(turn, held, report).await?;
         if held.is_blocked() && turn.source.has_history() {
             return Ok(());
+        }
+        if !self.is_to_be_asked(turn, held, report) {
+            return self.drain(turn, held, report).await;
         }
         if turn.source.has_history() {
             let mut digest = self.digest(turn, held).await?;
@@ -148,7 +159,7 @@ impl Poller {
                 report.unfinished = true;
                 break;
             }
-            match self.read(turn, slice.window, report).await {
+            match self.read(turn, held, slice.window, report).await? {
                 read::Outcome::Answer(answered) => {
                     let aim = Aim::Live(Some(slice.next));
                     self.record(turn, held, digest, *answered, aim, report).await?;
@@ -156,6 +167,10 @@ impl Poller {
                     if held.is_blocked() {
                         break;
                     }
+                }
+                read::Outcome::Later => {
+                    report.unfinished = true;
+                    break;
                 }
                 read::Outcome::Shorter => longest = window::halve(longest, slice.window),
                 read::Outcome::Failed(failed) => {
@@ -177,7 +192,10 @@ impl Poller {
         digest: &mut record::Known,
         report: &mut Report,
     ) -> Result<(), Stop> {
-        match self.read(turn, crate::source::Window::Youngest, report).await {
+        match self
+            .read(turn, held, crate::source::Window::Youngest, report)
+            .await?
+        {
             read::Outcome::Answer(answered) => {
                 self.record(turn, held, digest, *answered, Aim::Live(None), report)
                     .await?;
@@ -187,7 +205,7 @@ impl Poller {
                 self.record_failure(turn, held, &failed, report);
                 Ok(())
             }
-            read::Outcome::Shorter => Ok(()),
+            read::Outcome::Later | read::Outcome::Shorter => Ok(()),
         }
     }
 
@@ -206,7 +224,7 @@ impl Poller {
             until: now,
             open: true,
         };
-        match self.read(turn, window, report).await {
+        match self.read(turn, held, window, report).await? {
             read::Outcome::Answer(answered) => {
                 let mut none = record::Known::none();
                 self.record(turn, held, &mut none, *answered, Aim::Live(None), report)
@@ -217,10 +235,7 @@ impl Poller {
                 self.record_failure(turn, held, &failed, report);
                 Ok(())
             }
-            read::Outcome::Shorter => Ok(()),
+            read::Outcome::Later | read::Outcome::Shorter => Ok(()),
         }
     }
 }
-
-/// How long a lease outlives the work it covers: the longest single call in flight, and then some.
-const LEASE_SLACK: Duration = Duration::from_secs(60);

@@ -1,5 +1,11 @@
 //! The tick over the embedded store, with a scripted source and hub: order of steps, delivery, and a kill at every operation.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs,
+    unreachable_pub,
+    dead_code
+)]
 
 #[path = "tick/scripted.rs"]
 mod scripted;

@@ -1,14 +1,16 @@
 //! `check`: settings, sources, reachability, logins, the hub's token; every line says what to do where it is not good.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 
 use super::{Common, FAILED};
 use crate::app;
-use crate::clock::{Clock, iso};
+use crate::clock::{Clock, Millis, iso};
 use crate::config::{Config, Identity, Schedule, SourceConfig};
 use crate::poll::gaps::{Interval, describe};
+use crate::poll::standing::standing;
 use crate::source::Finding;
 use crate::store::Store;
 use crate::store::documents::{Document, State};
@@ -48,14 +50,18 @@ impl Check {
             return sheet.end();
         }
         let clock = Clock::system();
+        let mut kept = None;
         match app::wire(config.clone(), &clock) {
             Ok(wired) => {
                 let store = &wired.rounds.poller().store;
                 let finding = match store.prepare().await {
-                    Ok(()) => Finding {
-                        good: true,
-                        text: format!("store: {}", store.describe()),
-                    },
+                    Ok(()) => {
+                        kept = Some(Arc::clone(store));
+                        Finding {
+                            good: true,
+                            text: format!("store: {}", store.describe()),
+                        }
+                    }
                     Err(error) => Finding {
                         good: false,
                         text: format!("store: {error}"),
@@ -89,7 +95,10 @@ impl Check {
             .collect();
         let bar = super::progress::bar(chosen.len(), "Asking sources");
         for source in chosen {
-            let findings = app::backend(source, &client, &clock).inspect().await;
+            let mut findings = app::backend(source, &client, &clock).inspect().await;
+            if let Some(store) = &kept {
+                findings.extend(remembered(store.as_ref(), &source.id, clock.now()).await);
+            }
             bar.inc(1);
             bar.suspend(|| {
                 sheet.head(&format!("{} ({})", source.id, source.origin));
@@ -135,6 +144,21 @@ impl Check {
                 ));
             }
         }
+    }
+}
+
+/// What the last ticks left: failures, what is waited for, what was refused. A source without a state has nothing to tell.
+async fn remembered(store: &dyn Store, source: &str, now: Millis) -> Vec<Finding> {
+    match store.read(source, State::ID).await {
+        Ok(Some(found)) => match found.document {
+            Document::State(state) => standing(&state, now),
+            _ => Vec::new(),
+        },
+        Ok(None) => Vec::new(),
+        Err(error) => vec![Finding {
+            good: false,
+            text: error.to_string(),
+        }],
     }
 }
 

@@ -264,11 +264,22 @@ impl Forward for Hub {
         }
     }
 
+    fn registers(&self) -> bool {
+        matches!(self.who, Who::Group(_))
+    }
+
     async fn send(&self, to: &Assignment, messages: &[Message]) -> Result<Delivered, Error> {
         if messages.is_empty() {
             return Ok(Delivered::default());
         }
-        let skew = self.post(to, &Outgoing::of(messages)).await?;
+        let outgoing = Outgoing::of(messages);
+        let posted = tokio::time::timeout(PATIENCE, self.post(to, &outgoing)).await;
+        let skew = posted.map_err(|_| Error::Unavailable {
+            hub: to.hub.clone(),
+            status: 0,
+            detail: format!("no answer within {} s, repeats included", PATIENCE.as_secs()),
+            after: None,
+        })??;
         let units = messages.iter().map(|message| pack::units(message, self.unit));
         Ok(Delivered {
             units: units.fold(0, u32::saturating_add),
@@ -283,6 +294,9 @@ impl Forward for Hub {
 
 /// How long one request may take: the hub shapes bursts by answering late.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a send may take with its repeats: the sender's lease covers it.
+const PATIENCE: Duration = Duration::from_secs(75);
 
 /// One hub.
 #[derive(Debug)]

@@ -1,13 +1,16 @@
 //! Claim and hold a source: one tick works it at a time.
 
+use std::time::Duration;
+
 use crate::clock::Millis;
 use crate::forward::Message;
+use crate::retry::Budget;
 use crate::store::documents::{Document, Lease, State};
 use crate::store::{Batch, Error, Etag, Write};
 
 use super::report::Outcome;
 use super::window::millis;
-use super::{LEASE_SLACK, Poller, Stop, Turn};
+use super::{Poller, Stop, Turn};
 
 /// A source that is ours for now.
 pub(crate) struct Held {
@@ -24,7 +27,16 @@ pub(crate) struct Held {
     blocked: Option<String>,
     /// Messages that were just frozen, so that they need not be made again from the store.
     pub frozen: Option<Frozen>,
-    lease: Millis,
+    /// What is left of this tick's repeats.
+    pub budget: Budget,
+    /// Whether the source was asked in this tick.
+    pub asked: bool,
+    /// The slowest question of this tick.
+    pub slowest: Millis,
+    /// Nobody is configured who could send: what is read stays here, and no waiting mends that.
+    pub mute: bool,
+    /// Whether DPS was asked anew in this tick.
+    pub registered: bool,
 }
 
 /// A shipment's messages as they were frozen a moment ago, with what confirming them takes.
@@ -42,7 +54,6 @@ impl Poller {
     pub(super) async fn claim(&self, turn: &Turn<'_>) -> Result<Result<Held, Outcome>, Stop> {
         let id = &turn.config.id;
         let now = self.clock.now();
-        let lease = (turn.deadline - now).max(0).saturating_add(millis(LEASE_SLACK));
         let nonce = format!("{:016x}", fastrand::u64(..));
         let found = self.store.read(id, State::ID).await.map_err(Stop::Store)?;
         let (mut state, before) = match found {
@@ -63,7 +74,7 @@ impl Poller {
         }
         state.lease = Some(Lease {
             nonce: nonce.clone(),
-            until: now.saturating_add(lease),
+            until: now.saturating_add(millis(LEASE)),
         });
         state.runner.clone_from(&turn.config.runner);
         let document = Document::State(state.clone());
@@ -96,7 +107,11 @@ impl Poller {
             queued_bytes: 0,
             blocked: None,
             frozen: None,
-            lease,
+            budget: Budget::new(REPEATS, PATIENCE),
+            asked: false,
+            slowest: 0,
+            mute: false,
+            registered: false,
         }))
     }
 
@@ -121,6 +136,17 @@ impl Held {
     /// Whether the hub (or our time) holds this source.
     pub(super) fn is_blocked(&self) -> bool {
         self.blocked.is_some()
+    }
+
+    /// Makes sure that the lease outlasts a call of this length, by our clock: renews it where it does not. A tick that cannot
+    /// renew it has lost the source and must not make the call.
+    pub(super) async fn cover(&mut self, poller: &Poller, call: Duration) -> Result<(), Stop> {
+        let needed = poller.clock.now().saturating_add(millis(call + MARGIN));
+        let until = self.state.lease.as_ref().map_or(Millis::MIN, |lease| lease.until);
+        if until >= needed {
+            return Ok(());
+        }
+        self.commit(poller, Vec::new()).await
     }
 
     /// Lets writes ride with the next commit.
@@ -157,7 +183,7 @@ impl Held {
         more: Vec<Write>,
     ) -> Result<Vec<Option<Etag>>, Stop> {
         if let Some(lease) = &mut self.state.lease {
-            lease.until = poller.clock.now().saturating_add(self.lease);
+            lease.until = poller.clock.now().saturating_add(millis(LEASE));
         }
         let skip = self.queue.len();
         let mut writes = std::mem::take(&mut self.queue);
@@ -238,6 +264,13 @@ enum Look {
     Lost,
 }
 
+/// How long a lease lasts from each write on: the longest call, its margin, and a while to work in between.
+const LEASE: Duration = Duration::from_secs(150);
+/// What a lease must have left when a call that takes all its time is over: clocks of two processes differ.
+const MARGIN: Duration = Duration::from_secs(30);
+/// Repeats of one tick, and how long they may wait in all. What was asked for beyond that is remembered for the next tick.
+const REPEATS: u32 = 6;
+const PATIENCE: Duration = Duration::from_secs(20);
 /// A lease that ends further ahead than this was written by a broken clock and counts as over.
 const MAX_LEASE: Millis = 3_600_000;
 /// Cosmos DB takes 100 writes and 2 MB in a batch; the state rides along.
@@ -270,6 +303,8 @@ fn new_state(turn: &Turn<'_>, now: Millis) -> State {
         next_due: 0,
         shard: None,
         plan: None,
+        asking: Default::default(),
+        sending: Default::default(),
         assignment: None,
     }
 }

@@ -1,15 +1,19 @@
 //! Drain: send what is frozen, oldest first, and confirm it.
 
+use std::time::Duration;
+
 use crate::clock::{Millis, iso};
+use crate::forward::Error;
 use crate::forward::pack;
-use crate::forward::{Error, Message};
+use crate::retry::Backoff;
 use crate::store::Write;
-use crate::store::documents::{DeadLetter, Document, Parked, Part};
+use crate::store::documents::{Document, State};
 
 use super::cargo::Cargo;
 use super::claim::Held;
+use super::refusal::Cause;
 use super::report::Report;
-use super::{Poller, Stop, Turn};
+use super::{Poller, Stop, Turn, trouble};
 
 impl Poller {
     /// Sends what is pending, then freezes and sends what waited long enough.
@@ -38,16 +42,11 @@ impl Poller {
         if held.state.pending.is_empty() && held.state.unshipped.is_empty() {
             return Ok(());
         }
-        if let Some(parked) = &held.state.parked {
-            if parked.until.is_some_and(|until| until > self.clock.now()) {
-                let why = parked.why.clone();
-                if !held.is_blocked() {
-                    report.remark(&why);
-                }
-                held.block(why);
-            } else {
-                held.state.parked = None;
-            }
+        if !held.is_blocked()
+            && let Some(why) = self.is_on_hold(&held.state)
+        {
+            report.remark(&why);
+            held.block(why);
         }
         while let Some(&number) = held.state.pending.first() {
             if held.is_blocked() {
@@ -57,6 +56,24 @@ impl Poller {
             self.deliver(turn, held, &mut cargo, report).await?;
         }
         Ok(())
+    }
+
+    /// Why nothing is sent yet: the source is parked, or the hub asked to wait. Otherwise the next message is tried.
+    fn is_on_hold(&self, state: &State) -> Option<String> {
+        let now = self.clock.now();
+        if let Some(parked) = &state.parked
+            && parked.until.is_some_and(|until| until > now)
+        {
+            return Some(parked.why.clone());
+        }
+        let hold = state.sending.held.as_ref()?;
+        (hold.asked && hold.until > now).then(|| {
+            format!(
+                "nothing is sent until {}, as was asked for: {}",
+                iso(hold.until),
+                hold.why
+            )
+        })
     }
 
     /// Sends the parts of one shipment that are not confirmed yet.
@@ -76,16 +93,22 @@ impl Poller {
                 break;
             }
             let first = held.state.confirmed;
-            let count = if alone {
+            // A parked source is probed with one message.
+            let probe = held.state.parked.is_some();
+            let count = if alone || probe {
                 1
             } else {
                 pack::envelope(&cargo.messages[first..])
             };
             let batch = &cargo.messages[first..first + count];
-            match self.send(turn, held, batch).await {
+            match self.send(turn, held, batch).await? {
                 Ok(units) => {
                     held.state.confirmed += count;
                     held.state.refused = 0;
+                    if let Some(remark) = trouble::taken(&mut held.state, self.clock.now()) {
+                        report.remark(remark);
+                    }
+                    held.budget.earn();
                     cargo.shipment.units += units;
                     report.units += units;
                     report.messages += count;
@@ -99,43 +122,36 @@ impl Poller {
                     self.cut_finer(held, cargo, first).await?;
                 }
                 Err(error @ (Error::TooLarge { .. } | Error::Refused { .. })) => {
-                    report.dead += 1;
-                    report.remark(error.to_string());
-                    let letter =
-                        self.dead_letter(held, &cargo.messages[first], &cargo.shipment.parts[first], &error);
-                    let bytes = letter.body.len() + letter.body.matches(['"', '\\']).count() + 1_000;
-                    held.make_room(self, 1, bytes).await?;
-                    held.enqueue([Write::Create(Document::DeadLetter(letter))], bytes);
-                    held.state.confirmed += 1;
-                    held.state.refused += 1;
-                    if held.state.refused >= 2 {
-                        let why = format!("two messages in a row were refused for good: {error}");
-                        self.park(held, report, &why, PROBE);
-                    }
+                    self.refused(held, cargo, first, &error, report).await?;
                 }
                 Err(error) if error.is_transient() => {
                     failures += 1;
                     let wait = BACKOFF.wait(failures, fastrand::f64(), error.retry_after());
                     let after = self.clock.now().saturating_add(super::window::millis(wait));
-                    if failures > REPEATS || after >= turn.deadline {
-                        report.remark(error.to_string());
-                        held.state.trouble = Some(error.to_string());
-                        held.block(error.to_string());
+                    // A hub that was down before this tick is tried once.
+                    let again = failures <= REPEATS
+                        && held.state.sending.held.is_none()
+                        && !probe
+                        && after < turn.deadline
+                        && held.budget.take(wait);
+                    if !again {
+                        self.hold(held, report, &error);
                         break;
                     }
                     report.repeats += 1;
                     tokio::time::sleep(wait).await;
                 }
+                Err(error @ Error::NoIdentity) => {
+                    held.mute = true;
+                    held.state.trouble = Some(error.to_string());
+                    report.remark(error.to_string());
+                    held.block(error.to_string());
+                }
                 Err(error) => {
-                    let pause = match &error {
-                        Error::Quota { .. } => to_midnight(self.clock.now()),
-                        _ => PROBE,
-                    };
-                    if matches!(error, Error::Unauthorized { .. } | Error::Device { .. }) {
-                        // The device may live at another hub by now: DPS is asked again.
-                        held.state.assignment = None;
+                    if !self.moved(turn, held, &error, report).await? {
+                        let cause = Cause::of(&error);
+                        self.park(held, report, &error.to_string(), cause);
                     }
-                    self.park(held, report, &error.to_string(), pause);
                 }
             }
             if held.is_blocked() {
@@ -149,20 +165,6 @@ impl Poller {
             held.frozen = None;
         }
         Ok(())
-    }
-
-    async fn send(&self, turn: &Turn<'_>, held: &mut Held, batch: &[Message]) -> Result<u32, Error> {
-        let cached = held.state.assignment.as_ref();
-        let to = self.forward.device(&turn.config.id, cached, false).await?;
-        let delivered = self.forward.send(&to, batch).await?;
-        held.state.assignment = Some(to);
-        if let Some(skew) = delivered.skew.filter(|skew| skew.abs() > 60_000) {
-            tracing::warn!(
-                skew_ms = skew,
-                "This machine's clock differs from the hub's; tokens are made by the hub's clock"
-            );
-        }
-        Ok(delivered.units)
     }
 
     /// Lets the confirmation ride with the next write: shipment delivered, its rows may age, the checkpoint moves.
@@ -213,53 +215,12 @@ impl Poller {
         held.enqueue(writes, bytes);
         Ok(())
     }
-
-    fn park(&self, held: &mut Held, report: &mut Report, why: &str, pause: Millis) {
-        let now = self.clock.now();
-        let until = now.saturating_add(pause);
-        let text = format!("parked until {}: {why}", iso(until));
-        report.remark(&text);
-        held.state.trouble = Some(text.clone());
-        held.state.parked = Some(Parked {
-            since: now,
-            until: Some(until),
-            why: text.clone(),
-        });
-        held.block(text);
-    }
-
-    fn dead_letter(&self, held: &Held, message: &Message, part: &Part, error: &Error) -> DeadLetter {
-        let number = held.state.pending.first().copied().unwrap_or_default();
-        DeadLetter {
-            id: DeadLetter::id_of(&held.state.birth, number, &part.label),
-            source: held.state.source.clone(),
-            at: self.clock.now(),
-            message_id: message.id.clone(),
-            why: error.to_string(),
-            body: String::from_utf8_lossy(&message.body).into_owned(),
-            properties: message.properties.clone(),
-            created: message.created,
-            replayed_at: None,
-            ttl: None,
-        }
-    }
 }
 
-const BACKOFF: crate::retry::Backoff = crate::retry::Backoff::new(
-    std::time::Duration::from_millis(500),
-    std::time::Duration::from_secs(20),
-);
+const BACKOFF: Backoff = Backoff::fixed(Duration::from_millis(500), Duration::from_secs(20));
 const REPEATS: u32 = 2;
 /// Bytes of one part in the stored shipment, at most.
 pub(super) const PART: usize = 96;
-/// How long a source that the hub refuses is left alone before the next try.
-const PROBE: Millis = 300_000;
-
-fn to_midnight(now: Millis) -> Millis {
-    const DAY: Millis = 86_400_000;
-    DAY - now.rem_euclid(DAY)
-}
-
 fn last_stamp(document: &Document) -> Option<Millis> {
     let stored = match document {
         Document::Attempt(attempt) => attempt.inline.as_ref(),

@@ -8,7 +8,7 @@ use super::claim::Held;
 use super::read::{Answered, Failed};
 use super::record::attempt;
 use super::report::{Outcome, Report};
-use super::{Poller, Turn};
+use super::{Poller, Turn, trouble};
 
 impl Poller {
     /// A question without an answer: kept for the audit, written with the release.
@@ -21,9 +21,10 @@ impl Poller {
     ) {
         let number = held.state.next;
         held.state.next += 1;
-        held.state.failures = held.state.failures.saturating_add(1);
         let text = failed.error.to_string();
-        held.state.trouble = Some(text.clone());
+        let now = self.clock.now();
+        trouble::failed(&mut held.state, now, &text, failed.error.retry_after());
+        report.quiet = !self.limits.breaker.is_told(held.state.failures);
         let answered = Answered {
             at: failed.at,
             took: failed.took,

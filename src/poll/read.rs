@@ -1,9 +1,10 @@
-//! Asks a source for one slice, again where that can help and time allows.
+//! Asks a source for one slice, again where that can help and time, budget and breaker allow.
 
 use std::time::{Duration, Instant};
 
-use super::{Poller, Report, Turn};
-use crate::clock::Millis;
+use super::claim::Held;
+use super::{Poller, Report, Stop, Turn};
+use crate::clock::{Millis, iso};
 use crate::retry::Backoff;
 use crate::source::{Answer, Error, Window};
 
@@ -11,8 +12,10 @@ use crate::source::{Answer, Error, Window};
 pub(super) enum Outcome {
     /// An answer.
     Answer(Box<Answered>),
-    /// Too many rows: the same again in shorter slices.
+    /// Too many rows, or an answer without an end: the same again in shorter slices.
     Shorter,
+    /// Not asked: the tick's time does not suffice for it. The next tick goes on.
+    Later,
     /// No answer, after all repeats.
     Failed(Box<Failed>),
 }
@@ -33,40 +36,80 @@ pub(super) struct Failed {
     pub error: Error,
 }
 
-const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(10));
+const BACKOFF: Backoff = Backoff::fixed(Duration::from_millis(500), Duration::from_secs(10));
 /// A reader is a small machine that misses calls now and then; more repeats than this only add to its load.
 const REPEATS: u32 = 2;
+/// How long one question may take in all: a lease covers it. Sources give up on a silent backend much earlier.
+const LONGEST: Duration = Duration::from_secs(90);
 
 impl Poller {
-    pub(super) async fn read(&self, turn: &Turn<'_>, window: Window, report: &mut Report) -> Outcome {
+    /// Whether this tick asks the source at all, and does not only send what waits.
+    pub(super) fn is_to_be_asked(&self, turn: &Turn<'_>, held: &Held, report: &mut Report) -> bool {
+        let now = self.clock.now();
+        let asking = &held.state.asking;
+        if let Some(after) = asking.after.filter(|&after| after > now) {
+            report.remark(format!("its backend asked to be left alone until {}", iso(after)));
+            return false;
+        }
+        turn.force || asking.due <= now.max(turn.due)
+    }
+
+    pub(super) async fn read(
+        &self,
+        turn: &Turn<'_>,
+        held: &mut Held,
+        window: Window,
+        report: &mut Report,
+    ) -> Result<Outcome, Stop> {
         let mut failures = 0;
         loop {
+            // What was slow before is likely to be so again, and a tick ends before its deadline. The present of a reader
+            // cannot be asked for later.
+            if turn.source.has_history() && self.clock.now().saturating_add(held.slowest) >= turn.deadline {
+                return Ok(Outcome::Later);
+            }
+            held.cover(self, LONGEST).await?;
             let at = self.clock.now();
             let started = Instant::now();
-            let error = match turn.source.read(window).await {
-                Ok(answer) => {
-                    let took = started.elapsed();
-                    return Outcome::Answer(Box::new(Answered {
+            held.asked = true;
+            let asked = tokio::time::timeout(LONGEST, turn.source.read(window)).await;
+            held.slowest = held.slowest.max(self.clock.now() - at);
+            let error = match asked {
+                Ok(Ok(answer)) => {
+                    held.budget.earn();
+                    return Ok(Outcome::Answer(Box::new(Answered {
                         at,
-                        took,
+                        took: started.elapsed(),
                         window,
                         answer,
-                    }));
+                    })));
                 }
-                Err(Error::TooManyRows { .. }) if window_is_divisible(window) => return Outcome::Shorter,
-                Err(error) => error,
+                Ok(Err(Error::TooManyRows { .. })) | Err(_) if window_is_divisible(window) => {
+                    return Ok(Outcome::Shorter);
+                }
+                Ok(Err(error)) => error,
+                Err(_) => Error::Unreachable {
+                    what: turn.config.id.clone(),
+                    detail: format!("its answer did not end within {} s", LONGEST.as_secs()),
+                    mend: "look at the backend and the network between".into(),
+                },
             };
             let took = started.elapsed();
             failures += 1;
             let wait = BACKOFF.wait(failures, fastrand::f64(), error.retry_after());
             let after = self.clock.now().saturating_add(super::window::millis(wait));
-            if !error.is_transient() || failures > REPEATS || after >= turn.deadline {
-                return Outcome::Failed(Box::new(Failed {
+            let again = error.is_transient()
+                && failures <= REPEATS
+                && !self.limits.breaker.is_open(held.state.failures)
+                && after < turn.deadline
+                && held.budget.take(wait);
+            if !again {
+                return Ok(Outcome::Failed(Box::new(Failed {
                     at,
                     took,
                     window,
                     error,
-                }));
+                })));
             }
             report.repeats += 1;
             tracing::debug!(source = %turn.config.id, %error, wait_ms = wait.as_millis() as u64, "Asked again after an error");

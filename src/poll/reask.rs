@@ -54,8 +54,8 @@ impl Poller {
                 until: question.until,
                 open: false,
             };
-            let answer = self.read(turn, window, report).await;
-            if !matches!(answer, read::Outcome::Shorter)
+            let answer = self.read(turn, held, window, report).await?;
+            if !matches!(answer, read::Outcome::Shorter | read::Outcome::Later)
                 && let Some(ledger) = &mut held.state.gaps
             {
                 gaps::asked(ledger, question, self.clock.now());
@@ -66,6 +66,7 @@ impl Poller {
                         .await?;
                     self.drain(turn, held, report).await?;
                 }
+                read::Outcome::Later => break,
                 read::Outcome::Shorter => longest = halve(longest, window).max(Duration::from_millis(1)),
                 read::Outcome::Failed(failed) => {
                     self.record_failure(turn, held, &failed, report);

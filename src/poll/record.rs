@@ -88,8 +88,9 @@ impl Poller {
         } else {
             super::digest::Sifted { rows, known: 0 }
         };
-        held.state.failures = 0;
-        held.state.trouble = None;
+        if let Some(remark) = super::trouble::answered(&mut held.state, answered.at) {
+            report.remark(remark);
+        }
         report.known += sifted.known;
         report.rows += sifted.rows.len();
         report.readings += sifted.rows.readings();

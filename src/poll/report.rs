@@ -2,7 +2,7 @@
 
 use super::Stop;
 use super::gaps::{Change, Interval};
-use crate::clock::Millis;
+use crate::clock::{Millis, iso, span};
 use crate::store::documents::State;
 
 /// One tick of one source.
@@ -36,6 +36,12 @@ pub struct Report {
     pub pending: usize,
     /// Whether the window was not finished: the next tick goes on.
     pub unfinished: bool,
+    /// What is left for the next tick, in words: the time range, collected rows and shipments.
+    pub left: Option<String>,
+    /// Failed polls of the source in a row, this one included.
+    pub failures: u32,
+    /// Whether this failure is one of many that need no line in the log each.
+    pub quiet: bool,
     /// Up to here everything is delivered.
     pub checkpoint: Option<Millis>,
     /// Labels that the channel map does not know.
@@ -119,6 +125,9 @@ impl Report {
             repeats: 0,
             pending: 0,
             unfinished: false,
+            left: None,
+            failures: 0,
+            quiet: false,
             checkpoint: None,
             unknown: Vec::new(),
             remarks: Vec::new(),
@@ -166,6 +175,11 @@ impl Report {
         self.pending = state.pending.len();
         self.checkpoint = state.checkpoint;
         self.gaps.open = state.gaps.as_ref().map_or(0, |gaps| gaps.open.len());
+        self.failures = state.failures;
+        self.left = self
+            .unfinished
+            .then(|| left(state))
+            .filter(|left| !left.is_empty());
         let outcome = if self.outcome == Outcome::Failed {
             Outcome::Failed
         } else if !state.pending.is_empty() || !state.unshipped.is_empty() {
@@ -219,6 +233,9 @@ impl Report {
         }
         if self.unfinished {
             line.push_str(", goes on at the next tick");
+            if let Some(left) = &self.left {
+                line.push_str(&format!(" with {left}"));
+            }
         }
         for remark in &self.remarks {
             line.push_str("; ");
@@ -230,4 +247,25 @@ impl Report {
         }
         line
     }
+}
+
+/// What a state still has to do: `the window 2026-… to 2026-… (3 d 4 h), 12 collected rows, 2 shipments`.
+fn left(state: &State) -> String {
+    let mut parts = Vec::new();
+    if let Some(pass) = state.pass {
+        let span = span(pass.end.saturating_sub(pass.at));
+        parts.push(format!(
+            "the window {} to {} ({span})",
+            iso(pass.at),
+            iso(pass.end)
+        ));
+    }
+    let rows: usize = state.unshipped.iter().map(|waits| waits.rows).sum();
+    if rows > 0 {
+        parts.push(format!("{rows} collected rows"));
+    }
+    if !state.pending.is_empty() {
+        parts.push(format!("{} shipments", state.pending.len()));
+    }
+    parts.join(", ")
 }

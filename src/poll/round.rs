@@ -53,17 +53,22 @@ pub(super) fn log(report: &Report) {
             pending = report.pending,
             gaps = report.gaps.open,
             checkpoint = report.checkpoint.map(crate::clock::iso),
+            left = report.left,
             remarks,
             unknown = report.unknown.join(", "),
             took_ms,
             "Polled"
         );
+    } else if report.quiet {
+        tracing::debug!(source = %report.source, failures = report.failures, remarks, "Still failing");
     } else {
         tracing::warn!(
             source = %report.source,
             outcome = report.outcome.word(),
+            failures = report.failures,
             dead = report.dead,
             pending = report.pending,
+            left = report.left,
             remarks,
             took_ms,
             "Polled with trouble"

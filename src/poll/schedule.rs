@@ -1,11 +1,15 @@
 //! When a source is due next. Pure.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeZone, Utc};
 use chrono_tz::Tz;
 
+use super::breaker;
 use super::window::millis;
 use crate::clock::Millis;
 use crate::config::Schedule;
+use crate::store::documents::State;
 
 /// The first instant after `due` at which the source is to be polled again. Intervals stand on a grid that a hash of the
 /// id shifts, so that many sources do not fall due in one instant.
@@ -26,6 +30,29 @@ pub fn next_due(schedule: &Schedule, zone: Tz, source: &str, due: Millis) -> Mil
     }
 }
 
+/// When what waits for the hub is tried (again); `None` where nothing waits. Parked sources are spread over a minute, for a quota
+/// begins anew for all of them at once.
+#[must_use]
+pub fn send_due(state: &State, send_every: Duration, now: Millis) -> Option<Millis> {
+    let oldest = state.unshipped.first();
+    if state.pending.is_empty() && oldest.is_none() {
+        return None;
+    }
+    let held = state.sending.held.as_ref().map(|hold| hold.until);
+    let parked = state.parked.as_ref().and_then(|parked| parked.until);
+    let spread = MINUTE - breaker::grown(MINUTE, MINUTE, 0, &state.source);
+    let parked = parked.map(|until| until.saturating_add(millis(spread * 4)));
+    if let Some(until) = parked.max(held) {
+        return Some(until);
+    }
+    if !state.pending.is_empty() {
+        return Some(now);
+    }
+    oldest.map(|oldest| oldest.at.saturating_add(millis(send_every)))
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
 /// The first instant after `at` that a cron expression names in `zone`; `None` for an expression that names none.
 #[must_use]
 pub fn cron_after(text: &str, zone: Tz, at: Millis) -> Option<Millis> {
@@ -41,8 +68,6 @@ pub fn cron_after(text: &str, zone: Tz, at: Millis) -> Option<Millis> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use proptest::prelude::*;
 
     use super::*;

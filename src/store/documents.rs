@@ -3,10 +3,12 @@
 mod ledger;
 mod rows;
 mod shard;
+mod waits;
 
 pub use ledger::{Closed, Gap, Gaps, Track};
 pub use rows::RowsDoc;
 pub use shard::ShardDoc;
+pub use waits::{Asking, Hold, Sending};
 
 use serde::{Deserialize, Serialize};
 
@@ -171,7 +173,7 @@ pub struct State {
     /// Why the hub's refusal stopped this source alone, and until when (`None`: until somebody acts).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parked: Option<Parked>,
-    /// Not polled before this instant.
+    /// Not polled before this instant: asked again, or what waits is sent.
     pub next_due: Millis,
     /// The shard that it belongs to when many sources are handed out: those of one backend host share one. Absent in documents of
     /// older versions.
@@ -180,6 +182,12 @@ pub struct State {
     /// Which schedule `next_due` was reckoned by: a source whose schedule has changed since is due at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
+    /// When the source itself is asked again.
+    #[serde(default)]
+    pub asking: Asking,
+    /// What holds the way to the hub.
+    #[serde(default)]
+    pub sending: Sending,
     /// Hub and device that DPS assigned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assignment: Option<Assignment>,
@@ -231,6 +239,12 @@ pub struct Parked {
     pub until: Option<Millis>,
     /// The hub's refusal and what to do.
     pub why: String,
+    /// Tries since then that were refused, too.
+    #[serde(default)]
+    pub probes: u32,
+    /// Whether the device itself was refused (401, 403, 404): when a probe is as well, DPS is asked where it lives now.
+    #[serde(default)]
+    pub device: bool,
 }
 
 /// What is known of rows already recorded, inside the overlap window.

@@ -31,6 +31,8 @@ pub fn state(source: &str, runner: &str, next: u64, next_due: i64) -> Document {
         next_due,
         shard: None,
         plan: None,
+        asking: Default::default(),
+        sending: Default::default(),
         assignment: None,
     })
 }

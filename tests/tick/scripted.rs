@@ -117,6 +117,7 @@ impl Bench {
                 units: 46,
             },
             retention: 86_400,
+            limits: Arc::default(),
         };
         Self {
             config: config(),
@@ -204,6 +205,7 @@ impl Bench {
             inner: Arc::clone(&self.source),
             reaper: Arc::clone(&self.reaper),
             now: self.now(),
+            clock: Arc::clone(&self.now),
         })
     }
 
@@ -221,6 +223,7 @@ impl Bench {
             inner: Arc::clone(&self.source),
             reaper: Arc::clone(&self.reaper),
             now: self.now(),
+            clock: Arc::clone(&self.now),
         };
         let now = self.now();
         let turn = Turn {
@@ -322,7 +325,10 @@ pub struct Scripted {
     /// Stamps that the backend shows before their time: a device's clock was ahead.
     ahead: Mutex<BTreeSet<Millis>>,
     failures: AtomicUsize,
+    fault: Mutex<Option<fn() -> SourceError>>,
     calls: AtomicUsize,
+    /// How much later it is after each question.
+    takes: AtomicI64,
 }
 
 impl Scripted {
@@ -348,6 +354,17 @@ impl Scripted {
         self.failures.store(times, Ordering::SeqCst);
     }
 
+    /// The same with an error of choice.
+    pub fn fail_with(&self, times: usize, with: fn() -> SourceError) {
+        *self.fault.lock().unwrap() = Some(with);
+        self.fail(times);
+    }
+
+    /// How much later it is after each question.
+    pub fn takes(&self, time: Millis) {
+        self.takes.store(time, Ordering::SeqCst);
+    }
+
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
     }
@@ -357,6 +374,7 @@ struct Reaped2 {
     inner: Arc<Scripted>,
     reaper: Arc<Reaper>,
     now: Millis,
+    clock: Arc<AtomicI64>,
 }
 
 #[async_trait]
@@ -375,8 +393,13 @@ impl Source for Reaped2 {
     async fn read(&self, window: Window) -> Result<Answer, SourceError> {
         self.reaper.step().await;
         self.inner.calls.fetch_add(1, Ordering::SeqCst);
+        self.clock
+            .fetch_add(self.inner.takes.load(Ordering::SeqCst), Ordering::SeqCst);
         if self.inner.failures.load(Ordering::SeqCst) > 0 {
             self.inner.failures.fetch_sub(1, Ordering::SeqCst);
+            if let Some(with) = *self.inner.fault.lock().unwrap() {
+                return Err(with());
+            }
             return Err(SourceError::Login {
                 what: "backend".into(),
                 detail: "401".into(),
@@ -432,12 +455,36 @@ pub struct Hub {
     /// Stamps whose messages, sent alone, are refused for good.
     cursed: Mutex<BTreeSet<Millis>>,
     takes: AtomicI64,
+    /// Requests, taken or not.
+    calls: AtomicUsize,
+    /// The hubs that DPS names, one after another; none where the device is configured.
+    homes: Mutex<Vec<Result<&'static str, ForwardError>>>,
+    registers: std::sync::atomic::AtomicBool,
+    /// When DPS was asked.
+    pub registrations: Mutex<Vec<Millis>>,
+    /// Only this hub takes messages.
+    home: Mutex<Option<&'static str>>,
 }
 
 impl Hub {
     /// How much later it is after each request.
     pub fn takes(&self, time: Millis) {
         self.takes.store(time, Ordering::SeqCst);
+    }
+
+    pub fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    /// DPS names these hubs, one at each registration.
+    pub fn assigns(&self, homes: Vec<Result<&'static str, ForwardError>>) {
+        self.registers.store(true, Ordering::SeqCst);
+        *self.homes.lock().unwrap() = homes;
+    }
+
+    /// The device is known at this hub alone.
+    pub fn lives_at(&self, home: &'static str) {
+        *self.home.lock().unwrap() = Some(home);
     }
 
     /// A message with this row is refused for good (400), alone or in an envelope.
@@ -569,14 +616,40 @@ struct Door {
 
 #[async_trait]
 impl Forward for Door {
-    async fn device(&self, _: &str, _: Option<&Assignment>, _: bool) -> Result<Assignment, ForwardError> {
-        Ok(Assignment {
-            hub: "hub".into(),
+    async fn device(
+        &self,
+        _: &str,
+        cached: Option<&Assignment>,
+        fresh: bool,
+    ) -> Result<Assignment, ForwardError> {
+        let of = |hub: &str| Assignment {
+            hub: hub.into(),
             device: "device".into(),
-        })
+        };
+        if !self.registers() {
+            return Ok(of("hub"));
+        }
+        if let Some(cached) = cached.filter(|_| !fresh) {
+            return Ok(cached.clone());
+        }
+        self.reaper.step().await;
+        let now = self.now.load(Ordering::SeqCst);
+        self.hub.registrations.lock().unwrap().push(now);
+        let mut homes = self.hub.homes.lock().unwrap();
+        let home = if homes.len() > 1 {
+            homes.remove(0)
+        } else {
+            homes[0].clone()
+        };
+        home.map(of)
     }
 
-    async fn send(&self, _: &Assignment, messages: &[Message]) -> Result<Delivered, ForwardError> {
+    fn registers(&self) -> bool {
+        self.hub.registers.load(Ordering::SeqCst)
+    }
+
+    async fn send(&self, to: &Assignment, messages: &[Message]) -> Result<Delivered, ForwardError> {
+        self.hub.calls.fetch_add(1, Ordering::SeqCst);
         self.now
             .fetch_add(self.hub.takes.load(Ordering::SeqCst), Ordering::SeqCst);
         self.reaper.step().await;
@@ -584,6 +657,13 @@ impl Forward for Door {
             self.hub.refusals.fetch_sub(1, Ordering::SeqCst);
             let with = self.hub.refusal.lock().unwrap().unwrap();
             return Err(with());
+        }
+        if self.hub.home.lock().unwrap().is_some_and(|home| home != to.hub) {
+            return Err(ForwardError::Device {
+                hub: to.hub.clone(),
+                device: to.device.clone(),
+                detail: "404001".into(),
+            });
         }
         let limit = self.hub.limit.load(Ordering::SeqCst);
         if limit > 0 && messages.iter().map(|m| m.body.len()).sum::<usize>() > limit {
