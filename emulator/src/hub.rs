@@ -1,6 +1,7 @@
 //! Azure IoT Hub as a device sees it over HTTPS and MQTT, and the feed of what arrived.
 //!
-//! Takes `POST /devices/{id}/messages/events` (one message, or a batch) and the same as MQTT publications, checks
+//! Takes `POST /devices/{id}/messages/events` (one message, or a batch) and the same as MQTT publications (port
+//! 8883, or WebSocket on the HTTPS port), checks
 //! tokens, sizes, rates and the daily quota as the service documents them, answers with its status codes and bodies
 //! (or closes the connection, and tells why), and fails on demand.
 //! The queue of cloud-to-device messages is always empty. No twins, no methods, no AMQP, no service side.

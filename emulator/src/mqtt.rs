@@ -8,6 +8,7 @@
 //! - `connection`: the life of one connection, from CONNECT on.
 //! - `packets`: bytes to packets. `publication`: what a service sends.
 //! - `service`: what hub and DPS decide: who may connect, and what a packet means.
+//! - `websocket`: the same inside WebSocket frames.
 //! - `closing`: why a connection was closed.
 
 mod closing;
@@ -15,6 +16,7 @@ mod connection;
 mod packets;
 mod publication;
 mod service;
+mod websocket;
 
 pub(crate) use closing::Closing;
 pub(crate) use connection::serve;
@@ -24,3 +26,4 @@ pub(crate) use mqtt_protocol_core::mqtt::result_code::ConnectReturnCode;
 pub(crate) use packets::LARGEST_TOPIC;
 pub(crate) use publication::Publication;
 pub(crate) use service::{Refused, Service, Session};
+pub(crate) use websocket::{Bytes as WebSocketBytes, accepts};

@@ -16,3 +16,5 @@ pub use authority::{Authority, Error};
 pub use serve::{Hangup, serve};
 
 pub(crate) use accept::{Accepted, accept};
+pub(crate) use serve::Afterwards;
+pub(crate) use socket::Socket;

@@ -1,16 +1,15 @@
-// azure-iot-device over MQTT: what a device sends must be in the hub's feed as it was sent.
+// azure-iot-device over MQTT, bare and inside WebSocket: what a device sends must be in the hub's feed as it was sent.
 'use strict';
 
 const { Client } = require('azure-iot-device');
-const { Mqtt } = require('azure-iot-device-mqtt');
+const { Mqtt, MqttWs } = require('azure-iot-device-mqtt');
 const { device, message, parts, send, sign, use } = require('./device');
 const { refused, run } = require('./report');
 
-const mqtt = { sdk: 'azure-iot-device-mqtt', transport: 'MQTT' };
+async function operations(transport, Protocol) {
+  const mqtt = { sdk: 'azure-iot-device-mqtt', transport };
+  const open = (text, work) => use(Client.fromConnectionString(text, Protocol), work);
 
-const open = (text, work) => use(Client.fromConnectionString(text, Mqtt), work);
-
-async function main() {
   await run({ operation: 'open, close', ...mqtt }, () => open(device, () => {}));
 
   await run({ operation: 'sendEvent, body alone', ...mqtt }, (record) =>
@@ -46,7 +45,7 @@ async function main() {
     }));
 
   await run({ operation: 'sendEvent, with a model id', ...mqtt }, async (record) => {
-    const client = Client.fromConnectionString(device, Mqtt);
+    const client = Client.fromConnectionString(device, Protocol);
     await client.setOptions({ modelId: 'dtmi:com:example:Meter;1' });
     await use(client, (client) => send(record, client, '{}'));
     record.sent[0].system = { 'dt-dataschema': 'dtmi:com:example:Meter;1' };
@@ -54,12 +53,12 @@ async function main() {
 
   await run({ operation: 'sendEvent with a ready-made token', ...mqtt }, (record) => {
     const token = sign(parts.SharedAccessKey, Math.floor(Date.now() / 1000) + 600);
-    return use(Client.fromSharedAccessSignature(token, Mqtt), (client) => send(record, client, '{"token":1}'));
+    return use(Client.fromSharedAccessSignature(token, Protocol), (client) => send(record, client, '{"token":1}'));
   });
 
   await run({ operation: 'open with a token that has expired is refused', ...mqtt }, () => {
     const token = sign(parts.SharedAccessKey, Math.floor(Date.now() / 1000) - 3600);
-    return refused('UnauthorizedError', () => use(Client.fromSharedAccessSignature(token, Mqtt), () => {}));
+    return refused('UnauthorizedError', () => use(Client.fromSharedAccessSignature(token, Protocol), () => {}));
   });
 
   await run({ operation: 'open with a wrong key is refused', ...mqtt }, () => {
@@ -78,6 +77,11 @@ async function main() {
         await send(record, newer, '{"newer":1}');
       });
     }));
+}
+
+async function main() {
+  await operations('MQTT', Mqtt);
+  await operations('MQTT-WS', MqttWs);
 }
 
 main().then(() => process.exit(0));

@@ -1,4 +1,4 @@
-"""azure-iot-device over MQTT: device and provisioning client. report.py says what it reads."""
+"""azure-iot-device over MQTT, bare and inside WebSocket: device and provisioning client. report.py says what it reads."""
 
 import base64
 import os
@@ -8,13 +8,14 @@ from azure.iot.device import IoTHubDeviceClient, Message, ProvisioningDeviceClie
 
 from report import CA, DEVICE, PARTS, end, expected, gap, group_key, mark, refused, run
 
-REGISTRATION = f"conformance-py-{mark()}"
+# What the operations go over; set before each.
+OVER = {"websockets": False, "registration": None}
 
 
 def connected(text=DEVICE, **options):
     """A client that is connected."""
     device = IoTHubDeviceClient.create_from_connection_string(
-        text, server_verification_cert=CA, connection_retry=False, **options
+        text, server_verification_cert=CA, connection_retry=False, websockets=OVER["websockets"], **options
     )
     try:
         device.connect()
@@ -115,26 +116,27 @@ def newer_wins(record):
         newer.shutdown()
 
 
-def register(key, registration=REGISTRATION):
+def register(key):
     service = ProvisioningDeviceClient.create_from_symmetric_key(
         provisioning_host=os.environ["DPS_HOST"],
-        registration_id=registration,
+        registration_id=OVER["registration"],
         id_scope=os.environ["DPS_ID_SCOPE"],
         symmetric_key=key,
         server_verification_cert=CA,
+        websockets=OVER["websockets"],
     )
     service.provisioning_payload = {"modelId": "dtmi:com:example:Meter;1"}
     return service.register()
 
 
 def registered(_record):
-    answer = register(group_key(REGISTRATION))
-    if (answer.status, answer.registration_state.device_id) != ("assigned", REGISTRATION):
+    answer = register(group_key(OVER["registration"]))
+    if (answer.status, answer.registration_state.device_id) != ("assigned", OVER["registration"]):
         raise RuntimeError(f"{answer.status}, device {answer.registration_state.device_id}")
 
 
 def sent_to_assigned(record):
-    key = group_key(REGISTRATION)
+    key = group_key(OVER["registration"])
     assigned = register(key).registration_state
     device = connected(f"HostName={assigned.assigned_hub};DeviceId={assigned.device_id};SharedAccessKey={key}")
     try:
@@ -163,8 +165,11 @@ def main():
         ("send_message to the hub that was assigned", sent_to_assigned),
         ("register with a wrong key is refused", register_with_wrong_key),
     ]
-    for name, work in operations:
-        run(name, "MQTT", work, gap("MQTT"))
+    for transport in ["MQTT", "MQTT-WS"]:
+        OVER["websockets"] = transport == "MQTT-WS"
+        OVER["registration"] = f"conformance-py-{mark()}"
+        for name, work in operations:
+            run(name, transport, work, gap(transport))
     end()
 
 

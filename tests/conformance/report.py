@@ -33,7 +33,7 @@ logging.disable(logging.CRITICAL)
 
 def gap(transport):
     """Why the SDK cannot reach the hub over this transport, or None."""
-    needed, variable = {"HTTPS": (443, "HUB_HTTPS_PORT"), "MQTT": (8883, "HUB_MQTT_PORT")}[transport]
+    needed, variable = (8883, "HUB_MQTT_PORT") if transport == "MQTT" else (443, "HUB_HTTPS_PORT")
     if os.environ[variable] == str(needed):
         return None
     return f"the SDK dials port {needed}, which the hub could not have: free it, or run as a user who may bind it"

@@ -5,12 +5,13 @@
 //! # Layout
 //!
 //! - `login`: CONNECT's client id and user name. `topic`: which topic means what. `bag`: the properties in it.
-//! - `session`: a device's connection.
+//! - `session`: a device's connection. `websocket`: the way in over the HTTPS port.
 
 mod bag;
 mod login;
 mod session;
 mod topic;
+mod websocket;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -26,6 +27,8 @@ use crate::dps;
 use crate::mqtt::{Closing, Connect, LARGEST_TOPIC, Refused, Service, Session};
 use crate::tls::{self, Accepted, Serving};
 
+pub(super) use websocket::upgrade;
+
 /// Serves hub and DPS over MQTT and TLS on `listener`.
 pub(super) fn listen(
     listener: TcpListener,
@@ -40,15 +43,21 @@ pub(super) fn listen(
         let door = Door(hub.clone());
         async move {
             let Accepted { mut stream, reset } = accepted;
-            let largest = door.0.options.limits.message_bytes + LARGEST_TOPIC + 16;
-            let hangs_up = crate::mqtt::serve(&mut stream, &door, largest).await;
+            let hangs_up = crate::mqtt::serve(&mut stream, &door, door.largest()).await;
             reset.store(hangs_up, Ordering::Relaxed);
         }
     })
 }
 
 /// Where clients come in.
-pub(super) struct Door(pub(super) Arc<Inner>);
+struct Door(Arc<Inner>);
+
+impl Door {
+    /// Bytes of the largest packet.
+    fn largest(&self) -> usize {
+        self.0.options.limits.message_bytes + LARGEST_TOPIC + 16
+    }
+}
 
 #[async_trait]
 impl Service for Door {

@@ -17,16 +17,25 @@ use super::message::Message;
 use super::refusal::Refusal;
 use super::reply::{Reply, Stamp, retry_after};
 use super::route::{Route, has_api_version};
-use super::{Inner, access, batch, body, intake};
+use super::{Inner, access, batch, body, intake, mqtt};
 use crate::dps;
 use crate::tls::Hangup;
 
 const ERROR_CODE: HeaderName = HeaderName::from_static("iothub-errorcode");
 
 /// Answers one request: body, fault, checks, and then the message is taken.
-pub(super) async fn answer(hub: Arc<Inner>, request: Request<Incoming>) -> Result<Reply, Hangup> {
+pub(super) async fn answer(hub: Arc<Inner>, mut request: Request<Incoming>) -> Result<Reply, Hangup> {
     if let Some(dps) = guest(&hub, request.uri().path()) {
         return dps::answer(dps, request).await;
+    }
+    match mqtt::upgrade(&hub, &mut request) {
+        None => {}
+        Some(Ok(reply)) => return Ok(reply),
+        Some(Err(refusal)) => {
+            hub.counters.refuse(refusal.name);
+            let stamp = Stamp::new(hub.options.clock.now_ms());
+            return Ok(refused(&stamp, &refusal, None));
+        }
     }
     hub.counters.requests.fetch_add(1, Ordering::Relaxed);
     let (head, body) = request.into_parts();

@@ -71,6 +71,9 @@ impl From<io::Error> for End {
 impl From<NoPacket> for End {
     fn from(error: NoPacket) -> Self {
         match error {
+            NoPacket::Ended(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Self::Closed(Closing::protocol(error.to_string()))
+            }
             NoPacket::Ended(_) => Self::Gone,
             NoPacket::TooLarge(_) => Self::Closed(Closing::new("MessageTooLarge", error.to_string())),
             other => Self::Closed(Closing::protocol(other.to_string())),

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 /// what it would see of a server that died.
 pub(crate) struct Socket {
     pub(super) stream: TcpStream,
-    pub(super) reset: Arc<AtomicBool>,
+    pub(crate) reset: Arc<AtomicBool>,
 }
 
 impl Drop for Socket {
