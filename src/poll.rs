@@ -13,6 +13,7 @@ mod batch;
 pub mod breaker;
 mod cargo;
 mod claim;
+mod damage;
 mod deliver;
 pub mod digest;
 mod failure;
@@ -211,10 +212,10 @@ impl Poller {
 
     /// Sources without a history: one question, whatever the hub does, for what is not read now can never be read.
     async fn single(&self, turn: &Turn<'_>, held: &mut Held, report: &mut Report) -> Result<(), Stop> {
-        if held.state.unshipped.len() >= record::MAX_UNSHIPPED {
+        if held.state.pending.len() >= record::MAX_PENDING {
             report.remark(format!(
-                "{} readings wait for the hub: this reader is not read until some are delivered",
-                held.state.unshipped.len()
+                "{} shipments wait for the hub: this reader is not read until some are delivered",
+                held.state.pending.len()
             ));
             return Ok(());
         }

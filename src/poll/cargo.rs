@@ -1,13 +1,16 @@
 //! A shipment on its way: its messages, and what confirming them takes.
 
+use std::collections::BTreeMap;
+
 use crate::forward::Message;
 use crate::forward::pack::{self, Frame};
 use crate::reading::Rows;
-use crate::store::documents::{Attempt, Document, Part, RowsDoc, Shipment};
+use crate::store::documents::{Attempt, Document, Part, RowsDoc, Shipment, StoredRows};
 use crate::store::{Error as StoreError, Etag, Write};
 
 use super::claim::{Frozen, Held};
-use super::{Poller, Stop, Turn};
+use super::report::Report;
+use super::{Poller, Stop, Turn, damage};
 
 /// A shipment on its way.
 pub(super) struct Cargo {
@@ -17,56 +20,57 @@ pub(super) struct Cargo {
     pub messages: Vec<Message>,
     /// The attempts and rows it carries.
     pub carried: Vec<(Document, Etag)>,
+    /// Why parts cannot be sent as they were frozen, by label.
+    pub damaged: BTreeMap<String, String>,
 }
 
 impl Poller {
-    /// A shipment from memory, where it was frozen just now, or from the store, with its bodies made again and compared.
-    pub(super) async fn load(&self, turn: &Turn<'_>, held: &mut Held, number: u64) -> Result<Cargo, Stop> {
+    /// A shipment from memory, where it was frozen just now, or from the store, with its bodies made again and compared. `None`
+    /// where the store has none: it was given up.
+    pub(super) async fn load(
+        &self,
+        turn: &Turn<'_>,
+        held: &mut Held,
+        number: u64,
+        report: &mut Report,
+    ) -> Result<Option<Cargo>, Stop> {
         if let Some(frozen) = held.frozen.take_if(|frozen| frozen.number == number) {
-            return cargo_of(frozen).ok_or(Stop::Lost);
+            return cargo_of(frozen).ok_or(Stop::Lost).map(Some);
         }
         held.frozen = None;
         let source = turn.config.id.as_str();
         let birth = held.state.birth.clone();
-        let (shipment, version) = match self.document(source, &Shipment::id_of(&birth, number)).await? {
-            (Document::Shipment(shipment), version) => (shipment, version),
-            (other, _) => {
-                return Err(Stop::Store(damaged_document(
-                    source,
-                    other.id(),
-                    "it is no shipment",
-                )));
-            }
+        let Some((Document::Shipment(shipment), version)) =
+            self.document(source, &Shipment::id_of(&birth, number)).await?
+        else {
+            let detail = "is missing from the store, or cannot be read";
+            self.give_up_shipment(held, number, detail, report).await?;
+            return Ok(None);
         };
         let carried = self.carried(source, &birth, &shipment.attempts).await?;
-        let rows = rows_of(&carried).ok_or_else(|| Stop::Store(damaged(&shipment, "its rows")))?;
+        let rows = rows_of(&carried);
         let frame = Frame::of(&shipment, &birth, &self.pack);
         let mut messages = Vec::with_capacity(shipment.parts.len());
+        let mut damaged = BTreeMap::new();
         for part in &shipment.parts {
-            if part.to > rows.len() || part.from >= part.to {
-                return Err(Stop::Store(damaged(&shipment, "a part's rows")));
+            let (message, why) = damage::remade(&rows, part, &frame);
+            messages.push(message);
+            if let Some(why) = why {
+                damaged.insert(part.label.clone(), why);
             }
-            let body = pack::body(&rows, part.from..part.to, part.revision, &frame);
-            if pack::fingerprint(&body) != part.hash {
-                return Err(Stop::Store(damaged(
-                    &shipment,
-                    "a body would differ from the one that was frozen",
-                )));
-            }
-            messages.push(pack::message(&frame, part, body));
         }
-        Ok(Cargo {
+        Ok(Some(Cargo {
             shipment,
             version,
             messages,
             carried,
-        })
+            damaged,
+        }))
     }
 
     /// 413: the part is stored as two halves under new labels before either is sent.
     pub(super) async fn cut_finer(&self, held: &mut Held, cargo: &mut Cargo, at: usize) -> Result<(), Stop> {
-        let rows =
-            rows_of(&cargo.carried).ok_or_else(|| Stop::Store(damaged(&cargo.shipment, "its rows")))?;
+        let rows = rows_of(&cargo.carried);
         let bytes = 1_000 + cargo.shipment.parts.len() * super::deliver::PART;
         held.make_room(self, 1, bytes).await?;
         let whole = cargo.shipment.parts.remove(at);
@@ -95,7 +99,7 @@ impl Poller {
         Ok(())
     }
 
-    /// Attempts and their rows, in order.
+    /// Attempts and their rows, in order. What is missing is left out: the hashes of the parts tell whether that matters.
     pub(super) async fn carried(
         &self,
         source: &str,
@@ -104,26 +108,32 @@ impl Poller {
     ) -> Result<Vec<(Document, Etag)>, Stop> {
         let mut carried = Vec::new();
         for &number in attempts {
-            let (document, version) = self.document(source, &Attempt::id_of(birth, number)).await?;
+            let Some((document, version)) = self.document(source, &Attempt::id_of(birth, number)).await?
+            else {
+                continue;
+            };
             let count = match &document {
                 Document::Attempt(attempt) => attempt.documents,
                 _ => 0,
             };
             carried.push((document, version));
             for place in 0..count {
-                carried.push(
-                    self.document(source, &RowsDoc::id_of(birth, number, place))
-                        .await?,
-                );
+                let rows = self
+                    .document(source, &RowsDoc::id_of(birth, number, place))
+                    .await?;
+                carried.extend(rows);
             }
         }
         Ok(carried)
     }
 
-    pub(super) async fn document(&self, source: &str, id: &str) -> Result<(Document, Etag), Stop> {
-        let found = self.store.read(source, id).await.map_err(Stop::Store)?;
-        let found = found.ok_or_else(|| Stop::Store(damaged_document(source, id, "it is missing")))?;
-        Ok((found.document, found.etag))
+    /// A document; `None` where it is missing or cannot be understood.
+    async fn document(&self, source: &str, id: &str) -> Result<Option<(Document, Etag)>, Stop> {
+        match self.store.read(source, id).await {
+            Ok(found) => Ok(found.map(|found| (found.document, found.etag))),
+            Err(StoreError::Damaged { .. }) => Ok(None),
+            Err(error) => Err(Stop::Store(error)),
+        }
     }
 }
 
@@ -140,11 +150,12 @@ fn cargo_of(frozen: Frozen) -> Option<Cargo> {
         version,
         messages: frozen.messages,
         carried,
+        damaged: BTreeMap::new(),
     })
 }
 
-/// The rows of carried documents, one after another.
-pub(super) fn rows_of(carried: &[(Document, Etag)]) -> Option<Rows> {
+/// The rows of carried documents, one after another; those that cannot be read are left out.
+pub(super) fn rows_of(carried: &[(Document, Etag)]) -> Rows {
     let mut all: Option<Rows> = None;
     for (document, _) in carried {
         let stored = match document {
@@ -152,29 +163,12 @@ pub(super) fn rows_of(carried: &[(Document, Etag)]) -> Option<Rows> {
             Document::Rows(rows) => Some(rows.rows.as_ref()),
             _ => None,
         };
-        if let Some(stored) = stored {
-            let rows = stored.rows()?;
+        if let Some(rows) = stored.and_then(StoredRows::rows) {
             match &mut all {
                 Some(all) => all.append(&rows),
                 None => all = Some(rows),
             }
         }
     }
-    Some(all.unwrap_or_default())
-}
-
-fn damaged(shipment: &Shipment, what: &str) -> StoreError {
-    damaged_document(
-        &shipment.source,
-        &shipment.id,
-        &format!("{what}: stored and frozen forms differ"),
-    )
-}
-
-pub(super) fn damaged_document(source: &str, id: &str, detail: &str) -> StoreError {
-    StoreError::Damaged {
-        source_id: source.into(),
-        id: id.into(),
-        detail: detail.into(),
-    }
+    all.unwrap_or_default()
 }

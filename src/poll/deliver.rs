@@ -25,10 +25,12 @@ impl Poller {
     ) -> Result<(), Stop> {
         loop {
             self.send_pending(turn, held, report).await?;
-            if held.is_blocked() || !self.is_due_to_ship(turn, &held.state) {
+            if !self.is_due_to_ship(turn, &held.state)
+                || (held.is_blocked() && (!Self::is_full(&held.state) || self.clock.now() >= turn.deadline))
+            {
                 return Ok(());
             }
-            self.gather(turn, held).await?;
+            self.gather(turn, held, report).await?;
         }
     }
 
@@ -52,8 +54,9 @@ impl Poller {
             if held.is_blocked() {
                 return Ok(());
             }
-            let mut cargo = self.load(turn, held, number).await?;
-            self.deliver(turn, held, &mut cargo, report).await?;
+            if let Some(mut cargo) = self.load(turn, held, number, report).await? {
+                self.deliver(turn, held, &mut cargo, report).await?;
+            }
         }
         Ok(())
     }
@@ -93,12 +96,18 @@ impl Poller {
                 break;
             }
             let first = held.state.confirmed;
+            let damage = |at: usize| cargo.damaged.get(&cargo.shipment.parts[at].label);
+            if let Some(why) = damage(first).cloned() {
+                self.set_aside(held, cargo, first, why, report).await?;
+                continue;
+            }
             // A parked source is probed with one message.
             let probe = held.state.parked.is_some();
             let count = if alone || probe {
                 1
             } else {
-                pack::envelope(&cargo.messages[first..])
+                let whole = (first + 1..cargo.messages.len()).take_while(|&at| damage(at).is_none());
+                pack::envelope(&cargo.messages[first..=first + whole.count()])
             };
             let batch = &cargo.messages[first..first + count];
             match self.send(turn, held, batch).await? {
@@ -191,9 +200,12 @@ impl Poller {
             let last = state.mark.map_or(last, |mark| mark.min(last));
             state.checkpoint = Some(state.checkpoint.map_or(last, |before| before.max(last)));
         }
-        cargo.shipment.outcome = "delivered".into();
+        // What was damaged is kept for good, with all that is left of it.
+        let whole = cargo.damaged.is_empty();
+        let ttl = whole.then_some(self.retention);
+        cargo.shipment.outcome = if whole { "delivered" } else { "damaged" }.into();
         cargo.shipment.delivered_at = Some(now);
-        cargo.shipment.ttl = Some(self.retention);
+        cargo.shipment.ttl = ttl;
         let mut writes = vec![Write::Replace(
             Document::Shipment(cargo.shipment.clone()),
             cargo.version.clone(),
@@ -201,11 +213,11 @@ impl Poller {
         for (document, version) in std::mem::take(&mut cargo.carried) {
             let document = match document {
                 Document::Attempt(mut attempt) => {
-                    attempt.ttl = Some(self.retention);
+                    attempt.ttl = ttl;
                     Document::Attempt(attempt)
                 }
                 Document::Rows(mut rows) => {
-                    rows.ttl = Some(self.retention);
+                    rows.ttl = ttl;
                     Document::Rows(rows)
                 }
                 other => other,

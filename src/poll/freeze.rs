@@ -6,10 +6,11 @@ use crate::forward::pack::{self, Frame};
 use crate::reading::Rows;
 use crate::source::Window;
 use crate::store::Write;
-use crate::store::documents::{Document, Part, Shipment, State};
+use crate::store::documents::{Attempt, Document, Part, Shipment, State};
 
-use super::cargo::{damaged_document, rows_of};
+use super::cargo::rows_of;
 use super::claim::{Frozen, Held};
+use super::report::Report;
 use super::window::millis;
 use super::{Poller, Stop, Turn};
 
@@ -17,6 +18,12 @@ use super::{Poller, Stop, Turn};
 const MAX_ATTEMPTS: usize = 40;
 
 impl Poller {
+    /// Whether the waiting attempts are as many as one shipment takes. Then they are frozen even while nothing is sent, so that the
+    /// list in the state stays short however long the hub is away.
+    pub(super) fn is_full(state: &State) -> bool {
+        state.unshipped.len() >= MAX_ATTEMPTS
+    }
+
     /// Whether the waiting attempts are to go out now.
     pub(super) fn is_due_to_ship(&self, turn: &Turn<'_>, state: &State) -> bool {
         let Some(oldest) = state.unshipped.first() else {
@@ -24,9 +31,7 @@ impl Poller {
         };
         let waited = self.clock.now().saturating_sub(oldest.at);
         let bytes: usize = state.unshipped.iter().map(|u| u.bytes).sum();
-        waited >= millis(turn.config.send_every)
-            || bytes >= pack::limit(&self.pack)
-            || state.unshipped.len() >= MAX_ATTEMPTS
+        waited >= millis(turn.config.send_every) || bytes >= pack::limit(&self.pack) || Self::is_full(state)
     }
 
     /// Freezes rows into messages and moves their attempts from waiting to pending.
@@ -78,7 +83,12 @@ impl Poller {
     }
 
     /// Freezes attempts that waited, oldest first.
-    pub(super) async fn gather(&self, turn: &Turn<'_>, held: &mut Held) -> Result<(), Stop> {
+    pub(super) async fn gather(
+        &self,
+        turn: &Turn<'_>,
+        held: &mut Held,
+        report: &mut Report,
+    ) -> Result<(), Stop> {
         let source = turn.config.id.as_str();
         let birth = held.state.birth.clone();
         let numbers: Vec<u64> = held
@@ -89,14 +99,24 @@ impl Poller {
             .map(|u| u.number)
             .collect();
         let carried = self.carried(source, &birth, &numbers).await?;
-        let whole = || {
-            Stop::Store(damaged_document(
-                source,
-                "waiting attempts",
-                "their rows do not fit",
-            ))
-        };
-        let rows = rows_of(&carried).ok_or_else(whole)?;
+        let mut present = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            let id = Attempt::id_of(&birth, number);
+            if carried.iter().any(|(document, _)| document.id() == id) {
+                present.push(number);
+            } else {
+                self.give_up_attempt(held, number, report).await?;
+            }
+        }
+        let numbers = present;
+        let rows = rows_of(&carried);
+        if rows.is_empty() {
+            // Nothing of them can be sent: each is told of.
+            for number in numbers {
+                self.give_up_attempt(held, number, report).await?;
+            }
+            return Ok(());
+        }
         let mut range: Option<(Millis, Millis)> = None;
         for (document, _) in &carried {
             let Document::Attempt(attempt) = document else {
@@ -125,6 +145,10 @@ impl Poller {
         let number = shipment.number;
         let write = Write::Create(Document::Shipment(shipment.clone()));
         let versions = held.commit_for_versions(self, vec![write]).await?;
+        if held.is_blocked() {
+            // It is not sent in this tick.
+            return Ok(());
+        }
         let mut documents = carried;
         if let Some(version) = versions.into_iter().next().flatten() {
             documents.push((Document::Shipment(shipment), version));

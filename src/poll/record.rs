@@ -17,8 +17,8 @@ use super::report::Report;
 use super::window::millis;
 use super::{Poller, Stop, Turn};
 
-/// Attempts that may wait for a shipment before a reader is not read any more.
-pub(super) const MAX_UNSHIPPED: usize = 10_000;
+/// Shipments that may wait for the hub before a reader is not read any more: 40 polls each, 8 bytes each in the state.
+pub(super) const MAX_PENDING: usize = 5_000;
 /// Rows that stand in the attempt itself, bytes of text.
 const MAX_INLINE: usize = 12_000;
 

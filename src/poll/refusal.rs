@@ -60,6 +60,7 @@ impl Poller {
         let why = error.to_string();
         let letter = self.dead_letter(held, &cargo.messages[at], &cargo.shipment.parts[at], why);
         self.keep_letter(held, letter).await?;
+        held.state.confirmed += 1;
         held.state.refused += 1;
         if held.state.refused >= LETTERS {
             let why = format!(
@@ -70,12 +71,11 @@ impl Poller {
         Ok(())
     }
 
-    /// Lets a dead letter ride with the next write; the part counts as dealt with.
+    /// Lets a dead letter ride with the next write.
     pub(super) async fn keep_letter(&self, held: &mut Held, letter: DeadLetter) -> Result<(), Stop> {
         let bytes = letter.body.len() + letter.body.matches(['"', '\\']).count() + 1_000;
         held.make_room(self, 1, bytes).await?;
         held.enqueue([Write::Create(Document::DeadLetter(letter))], bytes);
-        held.state.confirmed += 1;
         Ok(())
     }
 

@@ -35,9 +35,11 @@ pub(super) fn answered(state: &mut State, now: Millis) -> Option<String> {
 pub(super) fn held(state: &mut State, now: Millis, why: &str, asked: Option<Duration>, dice: f64) {
     let before = state.sending.held.take();
     let failures = before.as_ref().map_or(0, |hold| hold.failures).saturating_add(1);
+    // A hub that names the time needs no guess on top of it, but for a little jitter.
+    let step = if asked.is_some() { 1 } else { failures };
     state.sending.held = Some(Box::new(Hold {
         since: before.map_or(now, |hold| hold.since),
-        until: now.saturating_add(millis(HELD.wait(failures, dice, asked))),
+        until: now.saturating_add(millis(HELD.wait(step, dice, asked))),
         asked: asked.is_some(),
         failures,
         why: why.to_owned(),

@@ -373,7 +373,7 @@ pub struct Shipment {
     pub end: Millis,
     /// The messages.
     pub parts: Vec<Part>,
-    /// `pending`, `delivered`, or `dead` where no part was taken.
+    /// `pending`, `delivered` (parts that the hub refused are dead letters), or `damaged` where the store had not kept all of it.
     pub outcome: String,
     /// When the last part was confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
