@@ -182,3 +182,27 @@ impl Error {
         }
     }
 }
+
+/// What the fuzz targets need of the private parsers.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    use super::{Assignment, Error};
+
+    /// The error that the hub's answer means; `name` is the header `iothub-errorcode`.
+    #[must_use]
+    pub fn hub(status: u16, name: Option<&str>, body: &[u8]) -> Error {
+        let to = Assignment {
+            hub: "hub.azure-devices.net".into(),
+            device: "meter".into(),
+        };
+        super::hub::Answer::of(status, name, body).hub_error(&to, None)
+    }
+
+    /// What an answer of DPS leads to: an assignment, or asking again.
+    ///
+    /// # Errors
+    /// DPS' reason, or what the answer is instead.
+    pub fn dps(body: &[u8]) -> Result<Option<Assignment>, String> {
+        super::provision::progress(body)
+    }
+}

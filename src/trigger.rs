@@ -81,3 +81,17 @@ fn is_ambiguous(uri: &Uri) -> bool {
     let path = uri.path().to_ascii_lowercase();
     path.contains("%2f") || path.contains("%5c") || path.contains('\\')
 }
+
+/// What the fuzz targets need of the private parsers.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    /// The job in a call of the queue, shown, or why it is refused.
+    ///
+    /// # Errors
+    /// The words of the refusal.
+    pub fn job(body: &[u8]) -> Result<String, String> {
+        super::queue::job(body)
+            .map(|job| format!("{job:?}"))
+            .map_err(|(_, why)| why)
+    }
+}

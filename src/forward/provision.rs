@@ -290,3 +290,13 @@ async fn pause(asked: Option<Duration>, deadline: Instant) -> Option<()> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// What an answer of DPS leads to, for the fuzz targets.
+#[cfg(fuzzing)]
+pub(super) fn progress(body: &[u8]) -> Result<Option<Assignment>, String> {
+    match Operation::parse(body)?.progress() {
+        Progress::Assigned(assignment) => Ok(Some(assignment)),
+        Progress::Assigning(_) => Ok(None),
+        Progress::Refused(why) => Err(why),
+    }
+}

@@ -262,7 +262,8 @@ impl Column {
 }
 
 impl Rows {
-    /// Rebuilds rows from stored parts. `None` when the columns do not fit the stamps.
+    /// Rebuilds rows from stored parts. `None` when the columns do not fit the stamps, or what is revised is no ascending list
+    /// of rows.
     #[must_use]
     pub fn from_parts(
         channels: Vec<Channel>,
@@ -270,7 +271,10 @@ impl Rows {
         columns: Vec<Column>,
         revised: Vec<u32>,
     ) -> Option<Self> {
-        let fits = columns.len() == channels.len() && columns.iter().all(|c| c.ends.len() == stamps.len());
+        let fits = columns.len() == channels.len()
+            && columns.iter().all(|c| c.ends.len() == stamps.len())
+            && revised.is_sorted_by(|a, b| a < b)
+            && revised.last().is_none_or(|&last| (last as usize) < stamps.len());
         fits.then_some(Self {
             channels,
             stamps,

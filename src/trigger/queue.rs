@@ -14,6 +14,7 @@ use super::invocation::{Answer, Invocation};
 use super::timer::{failed, invocation_span};
 use crate::app::App;
 use crate::clock::Millis;
+use crate::http;
 use crate::poll::window::millis;
 
 /// A queue message: everything stands under one member, since the host merges top-level members into its own metadata.
@@ -22,8 +23,8 @@ struct Envelope {
     job: Job,
 }
 
-#[derive(Debug, Deserialize)]
-struct Job {
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Job {
     /// Version of this layout.
     v: u32,
     /// The tick it belongs to; the present instant where it is missing.
@@ -39,27 +40,31 @@ pub(super) async fn work(State(app): State<Arc<App>>, headers: HeaderMap, body: 
     poll(app, body).instrument(span).await
 }
 
-async fn poll(app: Arc<App>, body: Bytes) -> Response {
-    let job = match Invocation::parse(&body, "job") {
-        Ok(call) => call.job(),
-        Err(error) => return failed(StatusCode::BAD_REQUEST, &error.to_string()),
+/// The job in a call's body, or the status and the words that refuse it.
+pub(super) fn job(body: &[u8]) -> Result<Job, (StatusCode, String)> {
+    let call = Invocation::parse(body, "job")
+        .map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))?
+        .job();
+    let attempt = call.dequeue_count;
+    let why = match serde_json::from_value::<Envelope>(call.message) {
+        Ok(Envelope { job }) if job.v == 1 => return Ok(job),
+        Ok(Envelope { job }) => format!(
+            "the job has layout {}, this handler knows 1: was the app rolled back?",
+            job.v
+        ),
+        // Its words may repeat a whole text of the message.
+        Err(error) => format!(
+            "the message is no job ({}); it goes to the poison queue after its last attempt (this is {attempt})",
+            http::excerpt_of(&error.to_string(), 200)
+        ),
     };
-    let attempt = job.dequeue_count;
-    let job = match serde_json::from_value::<Envelope>(job.message) {
-        Ok(Envelope { job }) if job.v == 1 => job,
-        Ok(Envelope { job }) => {
-            let why = format!(
-                "the job has layout {}, this handler knows 1: was the app rolled back?",
-                job.v
-            );
-            return failed(StatusCode::UNPROCESSABLE_ENTITY, &why);
-        }
-        Err(error) => {
-            let why = format!(
-                "the message is no job ({error}); it goes to the poison queue after its last attempt (this is {attempt})"
-            );
-            return failed(StatusCode::UNPROCESSABLE_ENTITY, &why);
-        }
+    Err((StatusCode::UNPROCESSABLE_ENTITY, why))
+}
+
+async fn poll(app: Arc<App>, body: Bytes) -> Response {
+    let job = match job(&body) {
+        Ok(job) => job,
+        Err((status, why)) => return failed(status, &why),
     };
     let wired = match app.wired().await {
         Ok(wired) => wired,

@@ -5,6 +5,7 @@
 //! - `test`: every check of a change, in order, on a clean machine.
 //! - `tidy`: the rules of the sources that no compiler knows.
 //! - `conformance`: Microsoft's own SDKs against the emulators.
+//! - `fuzz`: every parser of outside data, fed with what nobody thought of.
 //! - `bench`: how fast and how dear, beside what else could do the job.
 //! - `demo`: the whole way of a reading on this machine.
 //! - `project`, `process`, `failure`: where the project lies, how programs are run, what goes wrong.
@@ -13,6 +14,7 @@ mod bench;
 mod conformance;
 mod demo;
 mod failure;
+mod fuzz;
 mod process;
 mod project;
 mod test;
@@ -39,6 +41,8 @@ enum Task {
     Test(test::Args),
     /// Check the rules of the sources that no compiler knows.
     Tidy,
+    /// Feed the parsers of outside data with random inputs that grow out of recorded ones.
+    Fuzz(fuzz::Args),
     /// Run Microsoft's own SDKs against the emulators, and compare what arrived with what was sent.
     Conformance(conformance::Args),
     /// Measure throughput, cold start and cost, beside what people would use otherwise.
@@ -63,6 +67,7 @@ fn run(task: Task) -> Result<(), Failure> {
     match task {
         Task::Test(args) => test::run(&project, &args),
         Task::Tidy => tidy::run(&project),
+        Task::Fuzz(args) => fuzz::run(&project, &args),
         Task::Conformance(args) => conformance::run(&project, &args),
         Task::Bench(bench) => bench.run().map_err(|error| Failure::Check(error.to_string())),
         Task::Demo(args) => demo::run(&project, &args),

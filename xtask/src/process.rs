@@ -109,6 +109,21 @@ impl Program {
         Ok(text)
     }
 
+    /// Runs it and returns what it wrote to its standard error, also where it fails.
+    pub(crate) fn errors(mut self) -> Result<String, (Failure, String)> {
+        let typed = self.typed.clone();
+        self.command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let ended = self.command.output().map_err(|source| {
+            let command = typed;
+            (Failure::Start { command, source }, String::new())
+        })?;
+        let log = String::from_utf8_lossy(&ended.stderr).into_owned();
+        match self.judge(ended.status) {
+            Ok(()) => Ok(log),
+            Err(failure) => Err((failure, log)),
+        }
+    }
+
     /// Whether it runs and succeeds; prints nothing.
     pub(crate) fn succeeds(mut self) -> bool {
         self.command.stdout(Stdio::null()).stderr(Stdio::null());

@@ -68,6 +68,18 @@ impl Answer {
         }
     }
 
+    /// An answer with this status, `iothub-errorcode` and body.
+    #[cfg(fuzzing)]
+    pub(in crate::forward) fn of(status: u16, name: Option<&str>, body: &[u8]) -> Self {
+        Self {
+            status: StatusCode::from_u16(status).unwrap_or_default(),
+            name: name.map(String::from),
+            retry_after: None,
+            skew: None,
+            body: body.into(),
+        }
+    }
+
     /// The hub took all of it.
     pub(in crate::forward) fn is_success(&self) -> bool {
         self.status.is_success()

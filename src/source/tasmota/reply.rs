@@ -110,8 +110,11 @@ pub fn object(text: &str) -> Result<Members<'_>, Fault> {
     if start.starts_with('<') {
         return Err(Fault::Html);
     }
-    let members =
-        Members::parse(text).map_err(|e| Fault::Garbled(format!("{e}, in {}", http::excerpt(text))))?;
+    // The parser's own words may repeat a whole text of the body.
+    let members = Members::parse(text).map_err(|error| {
+        let why = http::excerpt_of(&error.to_string(), 100);
+        Fault::Garbled(format!("{why}, in {}", http::excerpt(text)))
+    })?;
     // The key tells; the text is in the reader's language.
     if let Some(raw) = members.get("WARNING") {
         let words = members.text("WARNING").unwrap_or_else(|| raw.get().to_owned());
@@ -162,6 +165,10 @@ mod tests {
         check(r#"{"StatusSNS":{"Time":"2022-11-20T12:28:45"}}"#, Fault::NoSensor);
         check(r#"{"StatusSNS":{"Time":"x","TempUnit":"C"}}"#, Fault::NoSensor);
         assert!(matches!(parse(b"{\"Ufs\":{}}}}"), Err(Fault::Garbled(_))));
+        let Err(Fault::Garbled(words)) = parse(format!("{:?}", "l".repeat(5000)).as_bytes()) else {
+            panic!("a text is no reply")
+        };
+        assert!(words.chars().count() < 320, "{words}");
     }
 
     #[test]

@@ -108,8 +108,15 @@ mod tests {
         assert_eq!(tail.rows().map(|r| r.len()), Some(2));
         let broken = StoredRows {
             stamps: "1,x".into(),
-            ..tail
+            ..tail.clone()
         };
         assert_eq!(broken.rows(), None);
+        for revised in [vec![2], vec![1, 0], vec![1, 1]] {
+            let broken = StoredRows {
+                revised,
+                ..tail.clone()
+            };
+            assert_eq!(broken.rows(), None, "{:?}", broken.revised);
+        }
     }
 }
