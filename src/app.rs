@@ -130,6 +130,16 @@ pub fn wire(config: Config, clock: &Clock) -> Result<Wired, Vec<Fault>> {
     let settings = &config.settings;
     let mut faults = Vec::new();
     let client = crate::http::client(&[]).map_err(|error| vec![no_tls(&error)])?;
+    if matches!(settings.store, StoreConfig::Cosmos { .. }) && !crate::http::roots::has_store() {
+        // The client of Cosmos DB is made by its SDK, which knows the machine's store only, and ends in a panic without one.
+        faults.push(Fault {
+            place: "SSL_CERT_FILE".into(),
+            text: "this machine has no certificate store, and the client of Cosmos DB needs one: name a file with authorities in \
+                   PEM form (Debian: ca-certificates)"
+                .into(),
+        });
+        return Err(faults);
+    }
     let store = store(&settings.store, clock.clone())
         .map_err(|fault| faults.push(fault))
         .ok();

@@ -1,5 +1,7 @@
 //! HTTP clients, and what sources and forward share about answers.
 
+pub mod roots;
+
 use std::time::{Duration, SystemTime};
 
 use reqwest::{Certificate, Client, Response, redirect};
@@ -8,10 +10,10 @@ use reqwest::{Certificate, Client, Response, redirect};
 pub const USER_AGENT: &str = concat!("meterbridge/", env!("CARGO_PKG_VERSION"));
 
 /// Makes a client that keeps connections open, follows no redirects and answers to no proxy for loopback.
-/// `roots` are trusted besides the system's.
+/// `roots` are trusted besides the system's, or besides [bundled ones](roots::bundled) where the system has none.
 ///
 /// # Errors
-/// When TLS cannot be set up: no certificate store on this machine, or a broken certificate in `roots`.
+/// When TLS cannot be set up: a broken certificate in `roots`.
 pub fn client(roots: &[Certificate]) -> Result<Client, reqwest::Error> {
     Client::builder()
         .user_agent(USER_AGENT)
@@ -19,7 +21,7 @@ pub fn client(roots: &[Certificate]) -> Result<Client, reqwest::Error> {
         .connect_timeout(Duration::from_secs(5))
         .pool_idle_timeout(Duration::from_secs(90))
         .tcp_nodelay(true)
-        .tls_certs_merge(roots.iter().cloned())
+        .tls_certs_merge(roots.iter().chain(roots::bundled()).cloned())
         .build()
 }
 
