@@ -8,10 +8,11 @@
 //! - `fuzz`: every parser of outside data, fed with what nobody thought of.
 //! - `bench`: how fast and how dear, beside what else could do the job.
 //! - `demo`: the whole way of a reading on this machine.
-//! - `project`, `process`, `failure`: where the project lies, how programs are run, what goes wrong.
+//! - `project`, `process`, `debian`, `failure`: where the project lies, how programs are run and installed, what goes wrong.
 
 mod bench;
 mod conformance;
+mod debian;
 mod demo;
 mod failure;
 mod fuzz;

@@ -2,6 +2,7 @@
 
 mod prerequisites;
 mod quiet;
+mod tools;
 
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,8 @@ struct Step {
 /// How a check ended that did not fail.
 enum Outcome {
     Passed,
+    /// What of it was run, and what not.
+    Partly(String),
     /// Not run, for this reason.
     Skipped(String),
 }
@@ -68,12 +71,12 @@ const STEPS: [Step; 9] = [
     },
     Step {
         name: "deny",
-        about: "licences, advisories and bans (where cargo-deny is installed)",
+        about: "licences, origins, bans and known faults of dependencies",
         run: deny,
     },
     Step {
         name: "machete",
-        about: "no unused dependency (where cargo-machete is installed)",
+        about: "no unused dependency",
         run: machete,
     },
     Step {
@@ -105,6 +108,7 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<(), Failure> {
         })?;
         let line = match outcome {
             Outcome::Passed => format!("passed   {:<14} {:>8}", step.name, seconds(began.elapsed())),
+            Outcome::Partly(what) => format!("PARTLY   {:<14} {what}", step.name),
             Outcome::Skipped(why) => format!("SKIPPED  {:<14} {why}", step.name),
         };
         println!("{line}");
@@ -177,26 +181,29 @@ fn doc(project: &Project) -> Result<Outcome, Failure> {
 }
 
 fn deny(project: &Project) -> Result<Outcome, Failure> {
-    if_installed(project, "deny", &["check"])
+    let deny = match tools::cargo_deny(project) {
+        Ok(deny) => deny,
+        Err(why) => return Ok(Outcome::Skipped(why)),
+    };
+    let check = |what: &[&str]| {
+        let quiet = ["--log-level", "error", "check", "--hide-inclusion-graph"];
+        project.program(&deny).args(quiet).args(what)
+    };
+    check(&["bans", "licenses", "sources"]).run()?;
+    // The list of known faults comes from GitHub.
+    if !project.program(&deny).args(["fetch", "db"]).succeeds() {
+        return Ok(Outcome::Partly(
+            "bans, licences and sources; NOT known faults: their list could not be fetched".to_owned(),
+        ));
+    }
+    check(&["advisories"]).run().map(|()| Outcome::Passed)
 }
 
 fn machete(project: &Project) -> Result<Outcome, Failure> {
-    if_installed(project, "machete", &[])
-}
-
-/// Runs a Cargo command that not every machine has.
-fn if_installed(project: &Project, name: &str, args: &[&str]) -> Result<Outcome, Failure> {
-    if !project.cargo().args([name, "--version"]).succeeds() {
-        return Ok(Outcome::Skipped(format!(
-            "cargo-{name} is not installed; `cargo install --locked cargo-{name}` builds it in some minutes"
-        )));
+    match tools::cargo_machete(project) {
+        Ok(machete) => project.program(machete).run().map(|()| Outcome::Passed),
+        Err(why) => Ok(Outcome::Skipped(why)),
     }
-    project
-        .cargo()
-        .args([name])
-        .args(args)
-        .run()
-        .map(|()| Outcome::Passed)
 }
 
 fn conformance(project: &Project) -> Result<Outcome, Failure> {

@@ -1,5 +1,6 @@
 //! What a clean machine lacks: Debian's packages, installed where that is possible, else named.
 
+use crate::debian;
 use crate::failure::Failure;
 use crate::project::Project;
 
@@ -43,27 +44,7 @@ pub(super) fn ensure(project: &Project) -> Result<(), Failure> {
             });
         }
     }
-    let missing = missing(project);
-    if missing.is_empty() {
-        return Ok(());
-    }
-    println!("Missing: {}", missing.join(", "));
-    if !is_root(project) || !project.program("apt-get").args(["--version"]).succeeds() {
-        return Err(Failure::Missing {
-            what: missing.join(", "),
-            remedy: format!("Install what has it: apt-get install {}", missing.join(" ")),
-        });
-    }
-    let apt = || {
-        project
-            .program("apt-get")
-            .env("DEBIAN_FRONTEND", "noninteractive")
-    };
-    apt().args(["update", "--quiet"]).run()?;
-    apt()
-        .args(["install", "--yes", "--quiet", "--no-install-recommends"])
-        .args(&missing)
-        .run()
+    debian::install(project, &missing(project))
 }
 
 fn missing(project: &Project) -> Vec<&'static str> {
@@ -76,12 +57,4 @@ fn missing(project: &Project) -> Vec<&'static str> {
         .filter(is_missing)
         .map(|needed| needed.package)
         .collect()
-}
-
-fn is_root(project: &Project) -> bool {
-    project
-        .program("id")
-        .args(["-u"])
-        .output()
-        .is_ok_and(|id| id.trim() == "0")
 }
