@@ -111,7 +111,11 @@ async fn faults_are_counted_by_device_in_the_order_they_were_armed() {
 #[tokio::test]
 async fn a_reset_takes_nothing_and_a_lost_reply_takes_all() {
     let hub = Hub::start(options()).await.unwrap();
-    for (fault, taken) in [(Fault::Reset, 0), (Fault::ResetAfterAccept, 1)] {
+    for (fault, taken) in [
+        (Fault::Reset, 0),
+        (Fault::ResetMidBody, 0),
+        (Fault::ResetAfterAccept, 1),
+    ] {
         hub.forget();
         hub.fail_next(1, fault.clone());
         let mut wire = Wire::to(&hub).await;
@@ -120,6 +124,24 @@ async fn a_reset_takes_nothing_and_a_lost_reply_takes_all() {
         assert_eq!(hub.arrived().len(), taken, "{fault:?}");
         assert_eq!(Wire::to(&hub).await.ask(&send()).await.unwrap().status, 204);
     }
+}
+
+/// What no repeat can deliver is refused each time, alone or among others.
+#[tokio::test]
+async fn a_cursed_message_is_never_taken() {
+    let cursed = Some("cursed".to_owned());
+    let hub = Hub::start(HubOptions { cursed, ..options() }).await.unwrap();
+    let mut wire = Wire::to(&hub).await;
+    for (body, status) in [
+        ("fine", 204),
+        ("it is cursed", 400),
+        ("it is cursed", 400),
+        ("fine", 204),
+    ] {
+        let reply = wire.ask(&send_of("meter-001", body)).await.unwrap();
+        assert_eq!(reply.status, status, "{body}");
+    }
+    assert_eq!(hub.arrived().len(), 2);
 }
 
 #[tokio::test]

@@ -494,17 +494,25 @@ async fn every_fault_and_then_health() {
             "{fault:?}"
         );
     }
+    backend.fail(Scope::Everything, Fault::Values("\"NAN\""), Some(1));
+    let rows: Vec<Vec<serde_json::Value>> = serde_json::from_str(&ask(&backend, &path).await.1).unwrap();
+    let right: Vec<Vec<serde_json::Value>> = serde_json::from_str(&healthy).unwrap();
+    assert_eq!(rows.len(), right.len());
+    for (row, right) in rows.iter().zip(&right) {
+        assert_eq!(row[0], right[0]);
+        assert!(row[1..].iter().all(|value| value == "NAN"));
+    }
+
     backend.fail(Scope::Everything, Fault::NoReply, Some(1));
     assert!(exchange(backend.address(), &path, LOGIN).await.is_empty());
 
     let begin = std::time::Instant::now();
-    backend.fail(
-        Scope::Everything,
-        Fault::Slow(Duration::from_millis(150)),
-        Some(1),
-    );
-    assert_eq!(ask(&backend, &path).await.1, healthy);
-    assert!(begin.elapsed() >= Duration::from_millis(150));
+    let pause = Duration::from_millis(150);
+    for (fault, least) in [(Fault::Slow(pause), pause), (Fault::SlowBody(pause), 2 * pause)] {
+        backend.fail(Scope::Everything, fault, Some(1));
+        assert_eq!(ask(&backend, &path).await.1, healthy);
+        assert!(begin.elapsed() >= least);
+    }
 
     backend.fail(Scope::Everything, Fault::EmptyBody, None);
     backend.recover();

@@ -208,7 +208,7 @@ async fn fault(dps: &Inner, id: &str) -> Result<i64, Closing> {
     let now_ms = dps.options.clock.now_ms();
     match fault {
         Some(Fault::ClockSkew(seconds)) => Ok(now_ms.saturating_add(seconds.saturating_mul(1000))),
-        Some(Fault::Reset | Fault::ResetAfterAccept) => {
+        Some(Fault::Reset | Fault::ResetMidBody | Fault::ResetAfterAccept) => {
             Err(Closing::fault("a fault on demand: reset").with_reset())
         }
         Some(Fault::Status { code, .. }) => Err(Closing::fault(format!("a fault on demand: status {code}"))),

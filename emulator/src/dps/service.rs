@@ -44,7 +44,7 @@ pub(crate) async fn answer(dps: Arc<Inner>, request: Request<Incoming>) -> Resul
         .saturating_add(skew_s.saturating_mul(1000));
     let stamp = Stamp::new(now_ms);
     match fault {
-        Some(Fault::Reset) => return Err(Hangup),
+        Some(Fault::Reset | Fault::ResetMidBody) => return Err(Hangup),
         Some(Fault::Status {
             code,
             retry_after,

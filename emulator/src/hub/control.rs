@@ -62,7 +62,7 @@ GET    /feed/stream?after=N      the same, then new ones as they arrive, one JSO
 GET    /stats                    counters
 GET    /closed                   why MQTT connections were closed, oldest first
 POST   /faults                   {\"times\":3,\"device\":\"meter-001\",\"fault\":{\"status\":{\"code\":503,\"retry_after\":5}}}
-                                 other faults: \"reset\", \"reset_after_accept\", {\"delay\":250}, {\"clock_skew\":-600}
+                                 other faults: \"reset\", \"reset_mid_body\", \"reset_after_accept\", {\"delay\":250}, {\"clock_skew\":-600}
 DELETE /faults                   takes armed faults back
 GET    /devices                  the devices, with connection strings
 PUT    /devices/{id}             {\"primary_key\":\"…\",\"secondary_key\":\"…\",\"enabled\":true}, all optional

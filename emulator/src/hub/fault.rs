@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 /// One thing that goes wrong. In JSON: `{"status":{"code":503,"retry_after":5}}`, `"reset"`,
-/// `"reset_after_accept"`, `{"delay":250}`, `{"clock_skew":-600}`.
+/// `"reset_mid_body"`, `"reset_after_accept"`, `{"delay":250}`, `{"clock_skew":-600}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
@@ -24,6 +24,8 @@ pub enum Fault {
     },
     /// The connection is reset before anything is taken.
     Reset,
+    /// The connection is reset while the client still writes its body.
+    ResetMidBody,
     /// The message is taken, then the connection is reset: the lost reply.
     ResetAfterAccept,
     /// So many milliseconds pass before the request is looked at.

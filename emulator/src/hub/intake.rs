@@ -29,6 +29,9 @@ pub(super) fn take(
         if size > options.limits.message_bytes {
             return Err(Refusal::too_large(options.limits.message_bytes));
         }
+        if is_cursed(&message, options.cursed.as_deref()) {
+            return Err(Refusal::argument("The message cannot be taken"));
+        }
         metered.push((message, size.div_ceil(step).max(1) as u64));
     }
     let units = metered.iter().map(|(_, units)| units).sum();
@@ -37,4 +40,13 @@ pub(super) fn take(
         .map_err(|over| Refusal::quota(&options.host_name, over.max, over.used))?;
     hub.feed.take(sender, now_ms, metered);
     Ok(())
+}
+
+fn is_cursed(message: &Message, text: Option<&str>) -> bool {
+    text.is_some_and(|text| {
+        message
+            .body
+            .windows(text.len().max(1))
+            .any(|window| window == text.as_bytes())
+    })
 }

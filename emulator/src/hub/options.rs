@@ -37,6 +37,8 @@ pub struct HubOptions {
     /// Refuse application property names and values that the documentation forbids over HTTPS. On by
     /// default: what passes here must pass at Azure.
     pub strict_properties: bool,
+    /// Messages whose body holds this text are refused for good (400), alone or in a batch: what no repeat can deliver.
+    pub cursed: Option<String>,
     /// The hub's clock.
     pub clock: Clock,
 }
@@ -123,6 +125,7 @@ impl Default for HubOptions {
             limits: Limits::default(),
             keep: Keep::default(),
             strict_properties: true,
+            cursed: None,
             clock: Clock::system(),
         }
     }

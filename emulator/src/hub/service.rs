@@ -41,13 +41,15 @@ pub(super) async fn answer(hub: Arc<Inner>, mut request: Request<Incoming>) -> R
     let (head, body) = request.into_parts();
     let route = Route::of(&head.method, head.uri.path());
     let limits = hub.options.limits;
-    // The body first: an answer while the client still writes could be lost.
-    let body = body::read(body, limits.message_bytes.max(limits.batch_bytes)).await;
-
     let fault = hub.faults.take(route.device());
     hub.counters
         .faults
         .fetch_add(u64::from(fault.is_some()), Ordering::Relaxed);
+    if fault == Some(Fault::ResetMidBody) {
+        return Err(Hangup);
+    }
+    // The body before all else: an answer while the client still writes could be lost.
+    let body = body::read(body, limits.message_bytes.max(limits.batch_bytes)).await;
     if let Some(Fault::Delay(ms)) = fault {
         sleep(Duration::from_millis(ms)).await;
     }

@@ -161,7 +161,7 @@ impl Desk {
             Fault::NotJson => {
                 return Ok(Reply::from(Body::from("<html><body>Maintenance</body></html>")));
             }
-            Fault::Healthy | Fault::Truncated | Fault::Slow(_) => {}
+            Fault::Healthy | Fault::Truncated | Fault::Slow(_) | Fault::SlowBody(_) | Fault::Values(_) => {}
         }
         let refuse = |status, text: &str| {
             Ok(Reply {
@@ -194,9 +194,13 @@ impl Desk {
                 StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
                 &text,
             ),
-            Ok(answered) if fault == Fault::Truncated => Ok(Reply::from(Body::cut(collected(answered)))),
-            Ok(Answered::Whole(bytes)) => Ok(Reply::from(Body::from(bytes))),
-            Ok(Answered::Pieces(next)) => Ok(Reply::from(Body::Chunks(next))),
+            Ok(answered) => Ok(Reply::from(match (fault, answered) {
+                (Fault::Truncated, answered) => Body::cut(collected(answered)),
+                (Fault::SlowBody(after), answered) => Body::slow(collected(answered), after),
+                (Fault::Values(text), answered) => Body::from(with_values(&collected(answered), text)),
+                (_, Answered::Whole(bytes)) => Body::from(bytes),
+                (_, Answered::Pieces(next)) => Body::Chunks(next),
+            })),
         }
     }
 }
@@ -217,6 +221,7 @@ impl Answer for Desk {
         if self.journal.is_kept() {
             self.journal.note(Asked {
                 at_ms,
+                answered_ms: self.options.clock.now_ms(),
                 method: head.method.to_string(),
                 target: head.uri.to_string(),
                 authorized: self.authorized(&head),
@@ -290,6 +295,18 @@ fn refused(status: u16, body: RefusalBody) -> Reply {
 
 fn error_body(text: &str) -> Body {
     json!({ "err": text }).to_string().into()
+}
+
+/// The same rows under the same stamps, with `text` in place of each value. What is no series stays.
+fn with_values(body: &[u8], text: &str) -> Bytes {
+    let rows: Result<Vec<Vec<Value>>, _> = serde_json::from_slice(body);
+    let (Ok(mut rows), Ok(value)) = (rows, serde_json::from_str::<Value>(text)) else {
+        return Bytes::copy_from_slice(body);
+    };
+    for cell in rows.iter_mut().flat_map(|row| row.iter_mut().skip(1)) {
+        *cell = value.clone();
+    }
+    json!(rows).to_string().into()
 }
 
 fn collected(answered: Answered) -> Bytes {

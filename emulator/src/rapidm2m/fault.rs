@@ -26,6 +26,10 @@ pub enum Fault {
     NoReply,
     /// The answer is right, but comes this much later.
     Slow(Duration),
+    /// The first half of the body comes at once, the rest this much later.
+    SlowBody(Duration),
+    /// Every row of a series has this JSON text in place of each value: `"NAN"`, or what is no number.
+    Values(&'static str),
 }
 
 /// The body of an error, in the kinds that clients guard against.

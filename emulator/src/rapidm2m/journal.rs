@@ -10,6 +10,8 @@ use serde_json::Value;
 pub struct Asked {
     /// When it came in, in milliseconds since 1970 UTC.
     pub at_ms: i64,
+    /// When its answer's head was made, in milliseconds since 1970 UTC.
+    pub answered_ms: i64,
     /// Its method.
     pub method: String,
     /// Path and query as they were sent.

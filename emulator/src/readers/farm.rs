@@ -67,6 +67,13 @@ impl ReaderFarm {
         }
     }
 
+    /// Drops all planned faults.
+    pub fn recover(&self) {
+        for device in &self.field.devices {
+            device.script.clear();
+        }
+    }
+
     /// How many calls came in, over all readers.
     pub fn calls(&self) -> u64 {
         self.field.devices.iter().map(Device::calls).sum()

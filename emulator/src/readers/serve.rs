@@ -115,6 +115,8 @@ pub(crate) enum Body {
     Whole(Bytes),
     /// Less than the head promises; then the connection ends.
     Cut(Cut),
+    /// Its second half comes later.
+    Slow(Slow),
     /// Made while it is sent, in chunks, and only as fast as the client reads.
     Chunks(Box<dyn FnMut() -> Option<Bytes> + Send>),
 }
@@ -126,7 +128,25 @@ pub(crate) struct Cut {
     flushed: bool,
 }
 
+/// A body in two halves with a pause between them.
+pub(crate) struct Slow {
+    halves: std::collections::VecDeque<Bytes>,
+    left: u64,
+    pause: Pin<Box<tokio::time::Sleep>>,
+}
+
 impl Body {
+    /// Half of `text` at once, the other after `pause`.
+    pub(crate) fn slow(text: impl Into<Bytes>, pause: std::time::Duration) -> Self {
+        let text = text.into();
+        let middle = text.len() / 2;
+        Self::Slow(Slow {
+            left: text.len() as u64,
+            halves: [text.slice(..middle), text.slice(middle..)].into(),
+            pause: Box::pin(tokio::time::sleep(pause)),
+        })
+    }
+
     /// The first half of `text` under a head that promises all of it.
     pub(crate) fn cut(text: impl Into<Bytes>) -> Self {
         let text = text.into();
@@ -164,6 +184,18 @@ impl hyper::body::Body for Body {
                 Poll::Pending
             }
             Self::Cut(_) => Poll::Ready(Some(Err(Hangup))),
+            Self::Slow(slow) => {
+                if slow.halves.len() == 1 && slow.pause.as_mut().poll(context).is_pending() {
+                    return Poll::Pending;
+                }
+                match slow.halves.pop_front() {
+                    Some(half) => {
+                        slow.left -= half.len() as u64;
+                        frame(half)
+                    }
+                    None => Poll::Ready(None),
+                }
+            }
             Self::Chunks(next) => match next() {
                 Some(bytes) => frame(bytes),
                 None => Poll::Ready(None),
@@ -179,6 +211,7 @@ impl hyper::body::Body for Body {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Cut(cut) => SizeHint::with_exact(cut.promised),
+            Self::Slow(slow) => SizeHint::with_exact(slow.left),
             Self::Chunks(_) => SizeHint::default(),
         }
     }

@@ -30,6 +30,12 @@ pub const KEY: &str = "bm8gc2VjcmV0OiB0aGUga2V5IG9mIHRoZSBDb3Ntb3MgREIgZ2F0ZXdhe
 /// A request of the real service may carry so many bytes (<https://learn.microsoft.com/azure/cosmos-db/concepts-limits>).
 const MAX_REQUEST_BYTES: usize = 2 * 1024 * 1024;
 
+/// Stands for a status: no answer at all.
+const NO_ANSWER: u16 = 0;
+
+/// Longer than any client waits.
+const SILENCE: std::time::Duration = std::time::Duration::from_secs(40);
+
 /// A Cosmos DB account on loopback. It ends when it is dropped.
 #[derive(Debug)]
 pub struct Gateway {
@@ -192,11 +198,12 @@ async fn answer(State(account): State<Arc<Account>>, request: Request) -> Respon
             .compare_exchange(left, left - 1, Ordering::SeqCst, Ordering::SeqCst)
         {
             Ok(_) => {
-                return refuse(
-                    account.status.load(Ordering::SeqCst),
-                    "Instead",
-                    "answered out of turn",
-                );
+                let status = account.status.load(Ordering::SeqCst);
+                if status == NO_ANSWER {
+                    tokio::time::sleep(SILENCE).await;
+                    return refuse(503, "Instead", "answered too late");
+                }
+                return refuse(status, "Instead", "answered out of turn");
             }
             Err(now) => left = now,
         }
@@ -214,9 +221,26 @@ async fn answer(State(account): State<Arc<Account>>, request: Request) -> Respon
     }
 }
 
-/// `POST /__throttle/N`: the next N requests get 429. `GET /__requests`: how many there were.
+/// `POST /__throttle/N`: the next N requests get 429. `POST /__instead/STATUS/N`: they get this status, or, for `timeout`, no
+/// answer until the client has given up. `GET /__requests`: how many there were.
 fn control(account: &Account, order: &str) -> Response {
     match order.split_once('/') {
+        Some(("instead", rest)) => {
+            let status = |text: &str| match text {
+                "timeout" => Ok(NO_ANSWER),
+                status => status.parse(),
+            };
+            let order = rest
+                .split_once('/')
+                .map(|(what, count)| (status(what), count.parse()));
+            match order {
+                Some((Ok(status), Ok(count))) => {
+                    account.instead(count, status);
+                    StatusCode::NO_CONTENT.into_response()
+                }
+                _ => (StatusCode::BAD_REQUEST, "POST /__instead/STATUS/N").into_response(),
+            }
+        }
         Some(("throttle", count)) => match count.parse() {
             Ok(count) => {
                 account.instead(count, 429);

@@ -227,7 +227,7 @@ async fn fault(hub: &Inner, device: &str) -> Met {
         Some(Fault::ClockSkew(seconds)) => Met::Nothing {
             now_ms: now_ms.saturating_add(seconds.saturating_mul(1000)),
         },
-        Some(Fault::Reset) => Met::Closing {
+        Some(Fault::Reset | Fault::ResetMidBody) => Met::Closing {
             why: Closing::fault("a fault on demand: reset").with_reset(),
             status: None,
         },
