@@ -215,6 +215,22 @@ async fn s1_18_empty_poll_has_no_rows() {
     }
 }
 
+/// A body without any byte, where a server fell over, must not pass for a day without rows: nobody would ask for that day again.
+#[tokio::test]
+async fn an_empty_body_is_no_answer_for_a_window_that_is_over() {
+    for (body, good) in [("[]", true), ("", false)] {
+        let backend = Backend::start(move |_| ok(body)).await;
+        let window = Window::Range {
+            from: SAMPLE,
+            until: SAMPLE + 1,
+            open: false,
+        };
+        let answer = source(backend.config(&["ch0"])).read(window).await;
+        assert_eq!(answer.is_ok(), good, "{body:?}");
+        assert!(answer.err().is_none_or(|error| error.is_transient()));
+    }
+}
+
 #[tokio::test]
 async fn s1_19_unknown_site_404_named() {
     one("an unknown site").await;
