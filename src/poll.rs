@@ -146,13 +146,14 @@ impl Poller {
             // A first run without a chosen start takes the newest row, and history begins there.
             return self.youngest(turn, held, digest, report).await;
         };
-        if held.state.pass.is_none() {
+        let fresh = held.state.pass.is_none();
+        if fresh {
             let now = self.clock.now();
             held.state.pass = Some(window::open(mark, digest.known.floor(), turn.config.overlap, now));
         }
         let mut longest = turn.config.slice;
         while let Some(pass) = held.state.pass {
-            let Some(slice) = window::slice(pass, longest) else {
+            let Some(slice) = window::slice(pass, longest, fresh) else {
                 held.state.pass = None;
                 break;
             };

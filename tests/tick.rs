@@ -253,6 +253,43 @@ async fn a_held_source_is_left_alone_until_its_lease_is_over() {
     assert_eq!(second.tick().await.outcome, Outcome::Delivered);
 }
 
+/// A tick that may take hours holds its source as well as a short one does.
+#[tokio::test]
+async fn a_long_tick_holds_its_source() {
+    let mut bench = Bench::reader().await;
+    bench.patience = 24 * 60 * MINUTE;
+    bench.kill_at(3);
+    bench.tick_until_killed().await;
+    let second = bench.restarted();
+    second.advance(MINUTE);
+    assert_eq!(second.tick().await.outcome, Outcome::Busy);
+    second.advance(60 * MINUTE);
+    assert_eq!(second.tick().await.outcome, Outcome::Delivered);
+}
+
+/// A pass that was broken off shortly before its end is finished, however many rows came behind that end in the meantime.
+#[tokio::test]
+async fn an_old_pass_is_finished_whatever_came_behind_it() {
+    let mut bench = Bench::history(&[(0, "1"), (1, "2")]).await;
+    bench.config.start = Some(START);
+    bench.config.slice = std::time::Duration::from_secs(60);
+    bench.source.hold(10);
+    // Killed when the first slice is recorded, with the last still to be asked for.
+    bench.kill_at(8);
+    assert!(bench.tick_until_killed().await);
+    assert!(bench.state().await.pass.is_some());
+    for minute in 2..40 {
+        bench.source.push(minute, "3");
+    }
+    let later = bench.restarted();
+    for _ in 0..3 {
+        later.advance(40 * MINUTE);
+        later.tick().await;
+    }
+    let stamps: BTreeSet<i64> = later.hub.stamps().into_iter().collect();
+    assert_eq!(stamps.len(), 40);
+}
+
 /// The process is killed before and after every single operation of the first ticks, on the source, the store and the hub.
 /// What the hub holds in the end is every row, and no id ever carried another body.
 #[tokio::test]

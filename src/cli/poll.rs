@@ -117,7 +117,7 @@ impl Poll {
                 }
             } else if let Some(mark) = mark {
                 let pass = window::open(mark, i64::MIN, source.overlap, now);
-                window::slice(pass, source.slice).map_or(Window::Youngest, |slice| slice.window)
+                window::slice(pass, source.slice, true).map_or(Window::Youngest, |slice| slice.window)
             } else {
                 Window::Youngest
             };

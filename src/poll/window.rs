@@ -23,9 +23,10 @@ pub fn open(mark: Millis, floor: Millis, overlap: Duration, now: Millis) -> Pass
     Pass { at, end: now.max(at) }
 }
 
-/// The next slice of a pass; `None` when it is finished.
+/// The next slice of a pass; `None` when it is finished. The last one is open where the pass was opened just now (`fresh`): behind
+/// the end of an older pass lies what came since, which may be more than one answer holds.
 #[must_use]
-pub fn slice(pass: Pass, longest: Duration) -> Option<Slice> {
+pub fn slice(pass: Pass, longest: Duration, fresh: bool) -> Option<Slice> {
     if pass.at > pass.end {
         return None;
     }
@@ -34,7 +35,7 @@ pub fn slice(pass: Pass, longest: Duration) -> Option<Slice> {
         window: Window::Range {
             from: pass.at,
             until,
-            open: until == pass.end,
+            open: fresh && until == pass.end,
         },
         next: until.saturating_add(1),
     })
@@ -86,14 +87,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn slices_cover_a_pass_once_and_only_the_last_is_open(at in 0i64..10_000, length in 0i64..10_000, step in 1u64..3_000) {
+        fn slices_cover_a_pass_once_and_only_the_last_is_open(
+            at in 0i64..10_000, length in 0i64..10_000, step in 1u64..3_000, fresh: bool
+        ) {
             let mut pass = Pass { at, end: at + length };
             let mut covered = at;
-            while let Some(slice) = slice(pass, Duration::from_millis(step)) {
+            while let Some(slice) = slice(pass, Duration::from_millis(step), fresh) {
                 let Window::Range { from, until, open } = slice.window else { panic!("a range") };
                 prop_assert_eq!(from, covered);
                 prop_assert!(until - from < i64::try_from(step).unwrap_or(0) && until >= from);
-                prop_assert_eq!(open, until == pass.end);
+                prop_assert_eq!(open, fresh && until == pass.end);
                 covered = until + 1;
                 pass.at = slice.next;
             }

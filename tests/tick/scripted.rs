@@ -27,6 +27,8 @@ pub struct Bench {
     pub source: Arc<Scripted>,
     pub hub: Arc<Hub>,
     pub poller: Poller,
+    /// How long a tick may work.
+    pub patience: Millis,
     now: Arc<AtomicI64>,
     reaper: Arc<Reaper>,
     inner: Arc<Embedded>,
@@ -124,6 +126,7 @@ impl Bench {
             source,
             hub,
             poller,
+            patience: 50_000,
             now,
             reaper,
             inner,
@@ -230,7 +233,7 @@ impl Bench {
             config: &self.config,
             source: &source,
             due: now,
-            deadline: now + 50_000,
+            deadline: now + self.patience,
             force,
         };
         self.poller.tick(turn).await
@@ -329,6 +332,8 @@ pub struct Scripted {
     calls: AtomicUsize,
     /// How much later it is after each question.
     takes: AtomicI64,
+    /// Rows that one answer may have; 0 for any number.
+    most: AtomicUsize,
 }
 
 impl Scripted {
@@ -363,6 +368,11 @@ impl Scripted {
     /// How much later it is after each question.
     pub fn takes(&self, time: Millis) {
         self.takes.store(time, Ordering::SeqCst);
+    }
+
+    /// No answer has more rows than this.
+    pub fn hold(&self, rows: usize) {
+        self.most.store(rows, Ordering::SeqCst);
     }
 
     pub fn calls(&self) -> usize {
@@ -430,6 +440,13 @@ impl Source for Reaped2 {
                     push(&mut rows, *stamp, value);
                 }
             }
+        }
+        let limit = self.inner.most.load(Ordering::SeqCst);
+        if limit > 0 && rows.len() > limit {
+            return Err(SourceError::TooManyRows {
+                what: "backend".into(),
+                limit,
+            });
         }
         let request = self.request(window);
         Ok(Answer {
