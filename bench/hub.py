@@ -12,10 +12,10 @@ RESOURCE = f"{PARTS['HostName']}/devices/{PARTS['DeviceId']}"
 URL = f"https://localhost:{os.environ['BENCH_PORT']}/devices/{PARTS['DeviceId']}/messages/events?api-version=2021-04-12"
 
 
-def token():
-    """A shared access signature for an hour."""
+def token(seconds=int(os.environ.get("BENCH_TOKEN_SECONDS", "3600"))):
+    """A shared access signature, by default for an hour."""
     resource = urllib.parse.quote(RESOURCE, safe="")
-    expiry = int(time.time()) + 3600
+    expiry = int(time.time()) + seconds
     key = base64.b64decode(PARTS["SharedAccessKey"])
     digest = hmac.new(key, f"{resource}\n{expiry}".encode(), hashlib.sha256).digest()
     signature = urllib.parse.quote(base64.b64encode(digest), safe="")

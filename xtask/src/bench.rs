@@ -5,8 +5,10 @@
 
 mod cold_start;
 mod cost;
+pub(crate) mod crash;
 mod handler;
 mod http;
+mod outage;
 mod peers;
 mod readings;
 mod run;
@@ -27,7 +29,7 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 /// Options of `cargo xtask bench`.
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// Only these measurements; without any, all.
+    /// Only these measurements; without any, all but those of faults.
     #[arg(value_enum)]
     names: Vec<Name>,
     /// Fewer rows, readers and repeats: a minute in place of several.
@@ -39,6 +41,9 @@ pub(crate) struct Bench {
     /// Take the release binaries as they are.
     #[arg(long)]
     no_build: bool,
+    /// Of `crash`: this round alone, named as it was printed.
+    #[arg(long, value_name = "SEED")]
+    seed: Option<String>,
     /// Write the figures to this file, too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -55,6 +60,12 @@ enum Name {
     ColdStart,
     /// Rows in a billing unit, by format.
     Cost,
+    /// More than a thousand SIGKILLs: rows lost, rows under several ids, what does not hold in the store.
+    Crash,
+    /// One script of faults for the bridge and its peers: rows lost and doubled, units, requests.
+    Outage,
+    /// Two processes on one store, ten thousand ticks each.
+    Pair,
 }
 
 /// What every measurement is given.
@@ -75,7 +86,7 @@ impl Bench {
             .unwrap_or(Path::new("."))
             .to_owned();
         if !self.no_build {
-            build(&root)?;
+            build(&root, &self.names)?;
         }
         let folder = root.join("target/bench");
         std::fs::create_dir_all(&folder)?;
@@ -85,19 +96,23 @@ impl Bench {
             quick: self.quick,
             peers: !self.no_peers,
         };
+        let speed = Name::value_variants().iter().filter(|name| !name.is_of_faults());
         let names = if self.names.is_empty() {
-            Name::value_variants()
+            speed.copied().collect()
         } else {
-            &self.names
+            self.names
         };
         let mut table = Table::default();
-        for name in names {
+        for name in &names {
             // One measurement that fails does not take the others' figures away.
             let done = match name {
                 Name::Readings => readings::measure(&context, &mut table),
                 Name::Ticks => ticks::measure(&context, &mut table),
                 Name::ColdStart => cold_start::measure(&context, &mut table),
                 Name::Cost => cost::measure(&context, &mut table),
+                Name::Crash => crash::measure(&context, &mut table, self.seed.as_deref()),
+                Name::Outage => outage::measure(&context, &mut table),
+                Name::Pair => crash::pair(&context, &mut table),
             };
             if let Err(error) = done {
                 table.failed(
@@ -131,15 +146,29 @@ impl Context {
     }
 }
 
-fn build(root: &Path) -> Outcome<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo)
-        .current_dir(root)
-        .args(["build", "--release", "-p", "meterbridge", "-p", "emulator"])
-        .status()?;
-    if built.success() {
-        Ok(())
-    } else {
-        Err("the release build failed".into())
+impl Name {
+    /// Whether it is about faults and not about speed: minutes, on request.
+    fn is_of_faults(self) -> bool {
+        matches!(self, Self::Crash | Self::Outage | Self::Pair)
     }
+}
+
+/// Builds what the measurements start. The gateway is built apart: the bridge is to have the Cosmos DB client's own features alone.
+fn build(root: &Path, names: &[Name]) -> Outcome<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut builds = vec![vec!["meterbridge", "emulator"]];
+    if names.iter().any(|name| name.is_of_faults()) {
+        builds = vec![vec!["meterbridge", "emulator", "crash"], vec!["cosmos-gateway"]];
+    }
+    for packages in builds {
+        let mut command = Command::new(&cargo);
+        command.current_dir(root).args(["build", "--release"]);
+        for package in packages {
+            command.args(["-p", package]);
+        }
+        if !command.status()?.success() {
+            return Err("the release build failed".into());
+        }
+    }
+    Ok(())
 }

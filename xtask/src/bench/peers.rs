@@ -182,7 +182,7 @@ pub(super) fn is_there(program: &str) -> bool {
 }
 
 /// The Python of the benchmarks' own environment, made when it is first needed.
-fn python(context: &Context) -> Outcome<PathBuf> {
+pub(super) fn python(context: &Context) -> Outcome<PathBuf> {
     let folder = context.root.join("target/bench/venv");
     let python = folder.join("bin/python");
     let wanted = context.root.join("bench/requirements.txt");
