@@ -4,7 +4,8 @@
 //! 8883, or WebSocket on the HTTPS port), checks
 //! tokens, sizes, rates and the daily quota as the service documents them, answers with its status codes and bodies
 //! (or closes the connection, and tells why), and fails on demand.
-//! The queue of cloud-to-device messages is always empty. No twins, no methods, no AMQP, no service side.
+//! Cloud-to-device messages wait, are locked, settled and counted for either transport; they are sent over the
+//! control API. No twins, no methods, no AMQP, no service side.
 //!
 //! Known differences: names of application properties sent as headers arrive in lower case (the HTTP library
 //! folds them); a batch keeps their case. Each message of a batch is metered by itself.
@@ -14,6 +15,7 @@
 //! - [`HubOptions`], [`Device`], [`Policy`], [`Limits`]: what a hub is started with. [`Clock`], [`Key`]: time and keys.
 //! - `service`: the way of a request, on one screen. `route`, `body`, `access`, `message`, `batch`: its steps, in order.
 //! - `mqtt`: the same over MQTT. `presence`: who is connected. [`Closed`]: why connections were closed.
+//! - [`Devicebound`] and `devicebound`: cloud-to-device messages.
 //! - `intake`: how messages are taken. `meter`: throttle and daily quota. `refusal`, `reply`: what is answered.
 //! - [`Arrived`] and the feed: what was taken. `registry`: the devices and their counters.
 //! - [`Fault`]: what goes wrong on demand. [`token`]: shared access signatures.
@@ -27,6 +29,7 @@ mod clock;
 mod closed;
 mod command;
 mod control;
+mod devicebound;
 pub(crate) mod fault;
 mod feed;
 mod intake;
@@ -57,6 +60,7 @@ use tokio::task::AbortHandle;
 pub use clock::Clock;
 pub use closed::Closed;
 pub use command::{Args, CommandError, run};
+pub use devicebound::{Devicebound, Full, NotSent, Outcome, Settled};
 pub use fault::Fault;
 pub use feed::Arrived;
 pub use key::{Key, KeyError};
@@ -184,6 +188,23 @@ impl Hub {
     /// Removes a device and ends its connection; says whether there was one.
     pub fn remove_device(&self, id: &str) -> bool {
         self.0.inner.remove_device(id)
+    }
+
+    /// Sends a message to a device; returns its sequence number.
+    ///
+    /// # Errors
+    /// [`NotSent`].
+    pub fn send_to_device(&self, id: &str, message: Devicebound) -> Result<u64, NotSent> {
+        self.0.inner.send_to_device(id, message)
+    }
+
+    /// What became of the messages that were sent to a device and wait no longer, oldest first; the last 1 000.
+    pub fn settled(&self, id: &str) -> Vec<Settled> {
+        let now_ms = self.0.inner.options.clock.now_ms();
+        let entry = self.0.inner.registry.get(id);
+        entry
+            .map(|entry| entry.mailbox.view(now_ms).1)
+            .unwrap_or_default()
     }
 
     /// Whether a device is connected over MQTT.
@@ -372,5 +393,13 @@ impl Inner {
         self.presence
             .close(id, Closing::new("DeviceNotFound", "the device was removed"));
         removed
+    }
+
+    fn send_to_device(&self, id: &str, message: Devicebound) -> Result<u64, NotSent> {
+        let entry = self
+            .registry
+            .get(id)
+            .ok_or_else(|| NotSent::NoDevice(id.to_owned()))?;
+        entry.mailbox.send(message, self.options.clock.now_ms())
     }
 }

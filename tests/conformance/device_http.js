@@ -7,15 +7,18 @@
 const { Client } = require('azure-iot-device');
 const { Http } = require('azure-iot-device-http');
 const { device, message, parts, send, sendRefused, sign, use } = require('./device');
+const { next, purge, same, sample, settled, stats, toDevice } = require('./control');
 const { run } = require('./report');
 
 const https = { sdk: 'azure-iot-device-http', transport: 'HTTPS' };
 
 const open = (text, work) => use(Client.fromConnectionString(text, Http), work);
 
-async function stats() {
-  const answer = await fetch(`${process.env.HUB_CONTROL}/stats`);
-  return answer.json();
+/** A client that asks for messages each second. */
+async function receiving(client) {
+  const options = { http: { receivePolicy: { interval: 1 } } };
+  await new Promise((resolve, reject) => client.setOptions(options, (e) => (e ? reject(e) : resolve())));
+  return next(client);
 }
 
 async function main() {
@@ -108,6 +111,48 @@ async function main() {
       };
       await Promise.race([asked(), wrong]);
     }));
+
+  await run({ operation: 'receive, complete', ...https }, async () => {
+    const sent = sample();
+    const sequence = await toDevice(sent);
+    await open(device, async (client) => {
+      const message = await receiving(client);
+      same(message, sent);
+      await client.complete(message);
+      await settled(sequence, 'Success');
+    });
+  });
+
+  await run({ operation: 'receive, reject', ...https }, async () => {
+    const sequence = await toDevice(sample());
+    await open(device, async (client) => {
+      await client.reject(await receiving(client));
+      await settled(sequence, 'Rejected');
+    });
+  });
+
+  await run({ operation: 'receive, abandon, receive again, complete', ...https }, async () => {
+    const sequence = await toDevice(sample());
+    await open(device, async (client) => {
+      await client.abandon(await receiving(client));
+      const again = await next(client);
+      same(again, sample());
+      await client.complete(again);
+      await settled(sequence, 'Success');
+    });
+  });
+
+  await run({ operation: 'complete without a lock is refused', ...https }, async () => {
+    await toDevice(sample());
+    await open(device, async (client) => {
+      const message = await receiving(client);
+      await client.complete(message);
+      // The SDK has no error class for 412.
+      const failed = await client.complete(message).then(() => 'accepted', (e) => e.message);
+      if (failed !== 'Precondition Failed') throw new Error(failed);
+    });
+    await purge();
+  });
 }
 
 main().then(() => process.exit(0));

@@ -4,6 +4,7 @@
 const { Client } = require('azure-iot-device');
 const { Mqtt, MqttWs } = require('azure-iot-device-mqtt');
 const { device, message, parts, send, sign, use } = require('./device');
+const { next, same, sample, settled, toDevice } = require('./control');
 const { refused, run } = require('./report');
 
 async function operations(transport, Protocol) {
@@ -76,6 +77,35 @@ async function operations(transport, Protocol) {
         await gone;
         await send(record, newer, '{"newer":1}');
       });
+    }));
+
+  await run({ operation: 'receive, complete', ...mqtt }, () =>
+    open(device, async (client) => {
+      const coming = next(client);
+      const sent = sample({ properties: { Site: 'a1', odd: 'Zähler / &=%20?#+' } });
+      const sequence = await toDevice(sent);
+      const message = await coming;
+      same(message, sent);
+      await client.complete(message);
+      await settled(sequence, 'Success');
+    }));
+
+  await run({ operation: 'receive what was sent while away', ...mqtt }, async () => {
+    const sequence = await toDevice(sample());
+    await open(device, async (client) => {
+      same(await next(client), sample());
+      await settled(sequence, 'Success');
+    });
+  });
+
+  // The SDK itself says no: over MQTT a message is completed by being received.
+  await run({ operation: 'reject, abandon are refused by the SDK', ...mqtt }, () =>
+    open(device, async (client) => {
+      const coming = next(client);
+      await toDevice(sample());
+      const message = await coming;
+      await refused('NotImplementedError', () => client.reject(message));
+      await refused('NotImplementedError', () => client.abandon(message));
     }));
 }
 

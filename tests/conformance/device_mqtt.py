@@ -2,10 +2,12 @@
 
 import base64
 import os
+import queue
 import time
 
 from azure.iot.device import IoTHubDeviceClient, Message, ProvisioningDeviceClient
 
+from control import settled, to_device
 from report import CA, DEVICE, PARTS, end, expected, gap, group_key, mark, refused, run
 
 # What the operations go over; set before each.
@@ -116,6 +118,38 @@ def newer_wins(record):
         newer.shutdown()
 
 
+def receive(_record):
+    device = connected()
+    try:
+        came = queue.Queue()
+        device.on_message_received = came.put
+        sent = {"body": "Zähler", "messageId": "c2d-1", "correlationId": "c-1", "contentType": "text/plain",
+                "contentEncoding": "utf-8", "ack": "full", "properties": {"Site": "a1", "odd": "Zähler / &=%20?#+"}}
+        sequence = to_device(sent)
+        message = came.get(timeout=10)
+        shown = {"body": message.data.decode(), "messageId": message.message_id, "correlationId": message.correlation_id,
+                 "contentType": message.content_type, "contentEncoding": message.content_encoding, "ack": message.ack,
+                 "properties": message.custom_properties}
+        if shown != sent:
+            raise RuntimeError(f"{sent} came as {shown}")
+        settled(sequence, "Success")
+    finally:
+        device.shutdown()
+
+
+def receive_later(_record):
+    sequence = to_device({"body": "sent while away"})
+    device = connected()
+    try:
+        came = queue.Queue()
+        device.on_message_received = came.put
+        if came.get(timeout=10).data != b"sent while away":
+            raise RuntimeError("another message came")
+        settled(sequence, "Success")
+    finally:
+        device.shutdown()
+
+
 def register(key):
     service = ProvisioningDeviceClient.create_from_symmetric_key(
         provisioning_host=os.environ["DPS_HOST"],
@@ -161,6 +195,8 @@ def main():
         ("connect with a wrong key is refused", wrong_key),
         ("connect as an unknown device is refused", unknown_device),
         ("a newer connection takes the older one's place", newer_wins),
+        ("on_message_received", receive),
+        ("on_message_received, of what was sent while away", receive_later),
         ("register with a key of the group", registered),
         ("send_message to the hub that was assigned", sent_to_assigned),
         ("register with a wrong key is refused", register_with_wrong_key),

@@ -12,8 +12,13 @@
 //! | `GET /devices` | the devices, with connection strings |
 //! | `PUT /devices/{id}` | `{"primary_key":"…","secondary_key":"…","enabled":true}`, all optional |
 //! | `DELETE /devices/{id}` | removes a device |
+//! | `POST /devices/{id}/messages` | sends to the device: `{"body":"…","messageId":"…","contentType":"…","ttl":60,"properties":{…}}`, all optional |
+//! | `GET /devices/{id}/messages` | what waits for the device, and what became of the others |
+//! | `DELETE /devices/{id}/messages` | throws away what waits |
 //!
 //! A message has the fields of [`Arrived`] in camel case; its body is `body` where it is UTF-8, else `bodyBase64`.
+
+mod devicebound;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -51,6 +56,7 @@ pub(super) fn serve(listener: TcpListener, hub: Arc<Inner>) -> AbortHandle {
         .route("/faults", post(arm).delete(disarm))
         .route("/devices", get(devices))
         .route("/devices/{id}", put(put_device).delete(remove_device))
+        .merge(devicebound::routes())
         .with_state(hub);
     let serving = async move { axum::serve(listener, router).await };
     tokio::spawn(serving).abort_handle()
@@ -67,6 +73,10 @@ DELETE /faults                   takes armed faults back
 GET    /devices                  the devices, with connection strings
 PUT    /devices/{id}             {\"primary_key\":\"…\",\"secondary_key\":\"…\",\"enabled\":true}, all optional
 DELETE /devices/{id}             removes a device
+POST   /devices/{id}/messages    sends to the device: {\"body\":\"…\",\"properties\":{\"a\":\"b\"}}; also bodyBase64, messageId,
+                                 correlationId, userId, contentType, contentEncoding, ack, ttl (seconds)
+GET    /devices/{id}/messages    what waits for the device, and what became of the others
+DELETE /devices/{id}/messages    throws away what waits
 ";
 
 #[derive(Deserialize)]

@@ -158,10 +158,7 @@ mod tests {
 
     fn take(feed: &Feed, sizes: &[usize]) {
         let device = Device::new("m", Key::random().unwrap());
-        let entry = Entry {
-            device,
-            counters: Arc::default(),
-        };
+        let entry = Entry::new(device);
         let message = |n: &usize| {
             (
                 Message {

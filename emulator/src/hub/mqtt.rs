@@ -5,9 +5,10 @@
 //! # Layout
 //!
 //! - `login`: CONNECT's client id and user name. `topic`: which topic means what. `bag`: the properties in it.
-//! - `session`: a device's connection. `websocket`: the way in over the HTTPS port.
+//! - `session`: a device's connection. `deliveries`: what goes to the device over it. `websocket`: the way in over the HTTPS port.
 
 mod bag;
+mod deliveries;
 mod login;
 mod session;
 mod topic;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::devicebound::Mailbox;
 use super::options::Device;
 use super::stats::DeviceCounters;
 
@@ -10,22 +11,42 @@ use super::stats::DeviceCounters;
 #[derive(Default)]
 pub(crate) struct Registry(RwLock<HashMap<String, Arc<Entry>>>);
 
-/// A device and its counters.
+/// A device, and what is kept for it whatever becomes of its keys.
 pub(crate) struct Entry {
     pub(crate) device: Device,
     pub(crate) counters: Arc<DeviceCounters>,
+    pub(crate) mailbox: Arc<Mailbox>,
+}
+
+impl Entry {
+    /// A device of which nothing is known yet.
+    pub(crate) fn new(device: Device) -> Self {
+        Self {
+            device,
+            counters: Arc::default(),
+            mailbox: Arc::default(),
+        }
+    }
+
+    /// The same with other keys or another state.
+    fn with(&self, device: Device) -> Self {
+        Self {
+            device,
+            counters: self.counters.clone(),
+            mailbox: self.mailbox.clone(),
+        }
+    }
 }
 
 impl Registry {
-    /// Adds a device, or replaces what is known of it but for its counters.
+    /// Adds a device, or replaces its keys and state.
     pub(crate) fn put(&self, device: Device) -> Arc<Entry> {
         let mut devices = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let counters = devices
-            .get(&device.id)
-            .map(|e| e.counters.clone())
-            .unwrap_or_default();
         let id = device.id.clone();
-        let entry = Arc::new(Entry { device, counters });
+        let entry = Arc::new(match devices.get(&id) {
+            Some(known) => known.with(device),
+            None => Entry::new(device),
+        });
         devices.insert(id, entry.clone());
         entry
     }
@@ -36,12 +57,7 @@ impl Registry {
             return known;
         }
         let mut devices = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let entry = || {
-            Arc::new(Entry {
-                device: new(),
-                counters: Arc::default(),
-            })
-        };
+        let entry = || Arc::new(Entry::new(new()));
         devices.entry(id.to_owned()).or_insert_with(entry).clone()
     }
 

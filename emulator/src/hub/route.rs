@@ -2,6 +2,7 @@
 
 use hyper::Method;
 
+use super::devicebound::https::Settlement;
 use super::token::decode;
 
 /// What a request asks for.
@@ -11,8 +12,8 @@ pub(super) enum Route {
     Send(String),
     /// Ask for a cloud-to-device message.
     Receive(String),
-    /// Complete, abandon or reject one.
-    Settle(String),
+    /// Complete, abandon or reject one, by its lock.
+    Settle(String, String, Settlement),
     /// A known path, another method.
     Method(String),
     /// Nothing here.
@@ -20,9 +21,9 @@ pub(super) enum Route {
 }
 
 impl Route {
-    /// Reads method and path. Fixed words match in any letter case, since SDKs differ (`devicebound`,
+    /// Reads method, path and query. Fixed words match in any letter case, since SDKs differ (`devicebound`,
     /// `deviceBound`); the device id is percent-decoded once and keeps its case.
-    pub(super) fn of(method: &Method, path: &str) -> Self {
+    pub(super) fn of(method: &Method, path: &str, query: Option<&str>) -> Self {
         let mut segments = path.trim_start_matches('/').split('/');
         let mut word = || segments.next().unwrap_or_default().to_ascii_lowercase();
         if word() != "devices" {
@@ -34,11 +35,24 @@ impl Route {
         };
         let rest: Vec<String> = segments.map(str::to_ascii_lowercase).collect();
         let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+        let rejects = query.unwrap_or_default().split('&').any(|word| {
+            let name = word.split('=').next().unwrap_or_default();
+            name.eq_ignore_ascii_case("reject")
+        });
         match (rest.as_slice(), method) {
             (["messages", "events"], &Method::POST) => Self::Send(device),
             (["messages", "devicebound"], &Method::GET) => Self::Receive(device),
-            (["messages", "devicebound", _], &Method::DELETE)
-            | (["messages", "devicebound", _, "abandon"], &Method::POST) => Self::Settle(device),
+            (["messages", "devicebound", lock], &Method::DELETE) => {
+                let settlement = if rejects {
+                    Settlement::Reject
+                } else {
+                    Settlement::Complete
+                };
+                Self::Settle(device, (*lock).to_owned(), settlement)
+            }
+            (["messages", "devicebound", lock, "abandon"], &Method::POST) => {
+                Self::Settle(device, (*lock).to_owned(), Settlement::Abandon)
+            }
             (["messages", "events" | "devicebound"], _)
             | (["messages", "devicebound", _], _)
             | (["messages", "devicebound", _, "abandon"], _) => Self::Method(device),
@@ -49,7 +63,7 @@ impl Route {
     /// The device that the path names.
     pub(super) fn device(&self) -> Option<&str> {
         match self {
-            Self::Send(id) | Self::Receive(id) | Self::Settle(id) | Self::Method(id) => Some(id),
+            Self::Send(id) | Self::Receive(id) | Self::Settle(id, ..) | Self::Method(id) => Some(id),
             Self::Unknown => None,
         }
     }

@@ -12,6 +12,7 @@ use hyper::{Request, StatusCode};
 use tokio::time::sleep;
 
 use super::body::Unreadable;
+use super::devicebound::https;
 use super::fault::Fault;
 use super::message::Message;
 use super::refusal::Refusal;
@@ -39,7 +40,7 @@ pub(super) async fn answer(hub: Arc<Inner>, mut request: Request<Incoming>) -> R
     }
     hub.counters.requests.fetch_add(1, Ordering::Relaxed);
     let (head, body) = request.into_parts();
-    let route = Route::of(&head.method, head.uri.path());
+    let route = Route::of(&head.method, head.uri.path(), head.uri.query());
     let limits = hub.options.limits;
     let fault = hub.faults.take(route.device());
     hub.counters
@@ -75,12 +76,12 @@ pub(super) async fn answer(hub: Arc<Inner>, mut request: Request<Incoming>) -> R
         }
         _ => {}
     }
-    let outcome = handle(&hub, &head, &route, body, now_ms);
+    let outcome = handle(&hub, &head, &route, body, &stamp);
     if matches!(fault, Some(Fault::ResetAfterAccept)) {
         return Err(Hangup);
     }
     Ok(match outcome {
-        Ok(()) => stamp.reply(StatusCode::NO_CONTENT, Bytes::new()),
+        Ok(reply) => reply,
         Err(refusal) => {
             hub.counters.refuse(refusal.name);
             refused(&stamp, &refusal, None)
@@ -93,10 +94,12 @@ fn handle(
     head: &Parts,
     route: &Route,
     body: Result<Bytes, Unreadable>,
-    now_ms: i64,
-) -> Result<(), Refusal> {
+    stamp: &Stamp,
+) -> Result<Reply, Refusal> {
+    let now_ms = stamp.now_ms;
+    let done = || stamp.reply(StatusCode::NO_CONTENT, Bytes::new());
     let device = match route {
-        Route::Send(device) | Route::Receive(device) | Route::Settle(device) => device,
+        Route::Send(device) | Route::Receive(device) | Route::Settle(device, ..) => device,
         Route::Method(_) => return Err(Refusal::method()),
         Route::Unknown => return Err(Refusal::no_route()),
     };
@@ -106,10 +109,14 @@ fn handle(
     let header = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
     let sender = access::admit(hub, header(AUTHORIZATION), device, now_ms)?;
     match route {
-        Route::Send(_) => {}
-        // No message ever waits, so that no lock can be held either.
-        Route::Settle(_) => return Err(Refusal::lock_lost()),
-        _ => return Ok(()),
+        Route::Receive(_) => {
+            return Ok(https::receive(&sender.mailbox, device, head.uri.query(), stamp));
+        }
+        Route::Settle(_, lock, settlement) => {
+            https::settle(&sender.mailbox, lock, *settlement, now_ms)?;
+            return Ok(done());
+        }
+        _ => {}
     }
 
     intake::turn(hub, now_ms)?;
@@ -131,7 +138,8 @@ fn handle(
     } else {
         vec![Message::from_request(&head.headers, body, strict)?]
     };
-    intake::take(hub, &sender, now_ms, messages)
+    intake::take(hub, &sender, now_ms, messages)?;
+    Ok(done())
 }
 
 /// The DPS served on this listener, if the path is one of its paths.

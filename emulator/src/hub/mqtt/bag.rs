@@ -1,7 +1,9 @@
 //! The property bag of a topic: `a=1&%24.ct=application%2Fjson`.
 
+use crate::hub::devicebound::Devicebound;
 use crate::hub::message::Message;
-use crate::hub::token::decode;
+use crate::hub::reply::rfc3339;
+use crate::hub::token::{decode, encode};
 use crate::mqtt::Closing;
 
 /// System properties by their names in a topic, and their header names, under which the feed knows them
@@ -44,6 +46,32 @@ pub(super) fn read(bag: &str, message: &mut Message) -> Result<(), Closing> {
         }
     }
     Ok(())
+}
+
+/// The bag of a message for `device`, as the hub writes it.
+pub(super) fn write(message: &Devicebound, device: &str) -> String {
+    let mut pairs = vec![("$.to", format!("/devices/{device}/messages/deviceBound"))];
+    let system = message.system();
+    pairs.extend(
+        system
+            .iter()
+            .filter_map(|(name, _, value)| Some((*name, (*value)?.to_owned()))),
+    );
+    if let Some(end) = message.expires_ms {
+        pairs.push(("$.exp", rfc3339(end)));
+    }
+    pairs.extend(message.ack.iter().map(|ack| ("iothub-ack", ack.clone())));
+    pairs.extend(
+        message
+            .properties
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.clone())),
+    );
+    let pairs: Vec<String> = pairs
+        .iter()
+        .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
+        .collect();
+    pairs.join("&")
 }
 
 fn wrong(what: &str) -> Closing {

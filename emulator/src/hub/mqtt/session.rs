@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::bag;
+use super::deliveries::Deliveries;
 use super::login::Login;
 use super::topic::{Filter, Topic};
 use crate::hub::message::Message;
@@ -65,6 +67,7 @@ pub(super) async fn connect(hub: Arc<Inner>, connect: &Connect) -> Result<Box<dy
         seat,
         will,
         subscribed: BTreeMap::new(),
+        deliveries: Deliveries::default(),
     }))
 }
 
@@ -108,6 +111,7 @@ struct Connected {
     seat: Seat,
     will: Option<Message>,
     subscribed: BTreeMap<Filter, Qos>,
+    deliveries: Deliveries,
 }
 
 #[async_trait]
@@ -150,34 +154,53 @@ impl Session for Connected {
         }
     }
 
-    fn acknowledged(&mut self, _packet_id: u16) {}
+    fn acknowledged(&mut self, packet_id: u16) {
+        let now_ms = self.hub.options.clock.now_ms();
+        self.deliveries.confirmed(&self.entry.mailbox, packet_id, now_ms);
+    }
 
     async fn next(&mut self) -> Result<Publication, Closing> {
-        tokio::select! {
-            ended = &mut self.seat.ended => match ended {
-                Ok(why) => Err(why),
-                Err(_) => pending().await,
-            },
-            () = sleep_until(self.expires) => Err(token_ended()),
+        let mailbox = self.entry.mailbox.clone();
+        loop {
+            // Listening before looking, so that what comes in between is not missed.
+            let mut changed = pin!(mailbox.changed.notified());
+            changed.as_mut().enable();
+            if let Some(publication) = self.devicebound() {
+                return Ok(publication);
+            }
+            tokio::select! {
+                () = changed => {}
+                ended = &mut self.seat.ended => match ended {
+                    Ok(why) => return Err(why),
+                    Err(_) => pending().await,
+                },
+                () = sleep_until(self.expires) => return Err(token_ended()),
+            }
         }
     }
 
     fn ended(&mut self, orderly: bool) {
+        let now_ms = self.hub.options.clock.now_ms();
+        self.deliveries.ended(&self.entry.mailbox, now_ms);
         self.hub.presence.leave(&self.entry.device.id, self.seat.number);
-        if let Some(will) = self.will.take().filter(|_| !orderly) {
-            let now_ms = self.hub.options.clock.now_ms();
-            if let Err(refusal) = self.take(will, now_ms) {
-                tracing::warn!(
-                    device = self.entry.device.id,
-                    reason = refusal.text,
-                    "Will not taken"
-                );
-            }
+        if let Some(will) = self.will.take().filter(|_| !orderly)
+            && let Err(refusal) = self.take(will, now_ms)
+        {
+            let device = &self.entry.device.id;
+            tracing::warn!(device, reason = refusal.text, "Will not taken");
         }
     }
 }
 
 impl Connected {
+    /// The next cloud-to-device message, if the device has subscribed to them.
+    fn devicebound(&mut self) -> Option<Publication> {
+        let qos = *self.subscribed.get(&Filter::Devicebound)?;
+        let Entry { device, mailbox, .. } = &*self.entry;
+        let now_ms = self.hub.options.clock.now_ms();
+        self.deliveries.next(mailbox, &device.id, qos, now_ms)
+    }
+
     fn receive(&self, message: Message, now_ms: i64) -> Result<(), Closing> {
         if now_ms > self.expires_ms {
             return Err(token_ended());
