@@ -1,9 +1,8 @@
 //! Azure IoT Hub as a device sees it over HTTPS and MQTT, and the feed of what arrived.
 //!
-//! Takes `POST /devices/{id}/messages/events` (one message, or a batch) and the same as MQTT publications (port
-//! 8883, or WebSocket on the HTTPS port), checks
-//! tokens, sizes, rates and the daily quota as the service documents them, answers with its status codes and bodies
-//! (or closes the connection, and tells why), and fails on demand.
+//! Takes `POST /devices/{id}/messages/events` (one message, or a batch) and MQTT publications (port 8883, or WebSocket
+//! on the HTTPS port), checks tokens, sizes, rates and the daily quota as the service documents them, answers with its
+//! status codes and bodies (or closes the connection, and tells why), and fails on demand.
 //! Cloud-to-device messages wait, are locked, settled and counted for either transport; they are sent over the
 //! control API. No twins, no methods, no AMQP, no service side.
 //!
@@ -190,10 +189,7 @@ impl Hub {
         self.0.inner.remove_device(id)
     }
 
-    /// Sends a message to a device; returns its sequence number.
-    ///
-    /// # Errors
-    /// [`NotSent`].
+    /// Sends a message to a device; returns its sequence number, or why the hub does not take it.
     pub fn send_to_device(&self, id: &str, message: Devicebound) -> Result<u64, NotSent> {
         self.0.inner.send_to_device(id, message)
     }
@@ -237,8 +233,7 @@ impl Hub {
         self.0.inner.faults.clear()
     }
 
-    /// Every message from now on, as it arrives. A receiver that falls more than 4 096 behind misses some,
-    /// and is told so.
+    /// Every message from now on, as it arrives. A receiver more than 4 096 behind misses some, and is told so.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Arrived>> {
         self.0.inner.feed.subscribe()
     }
