@@ -53,7 +53,7 @@ resource account 'Microsoft.DocumentDB/databaseAccounts@2026-03-15' = {
           indexingPolicy: {
             indexingMode: 'consistent'
             automatic: true
-            includedPaths: [for path in ['kind', 'nextDue', 'at', 'outcome', 'runner']: { path: '/${path}/?' }]
+            includedPaths: [for path in ['kind', 'nextDue', 'at', 'outcome', 'runner', 'shard']: { path: '/${path}/?' }]
             excludedPaths: [{ path: '/*' }]
           }
         }

@@ -10,6 +10,8 @@ mod connect;
 mod error;
 mod transaction;
 
+pub use connect::container_properties;
+
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 

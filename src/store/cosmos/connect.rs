@@ -107,13 +107,15 @@ async fn make(
     let throughput =
         CreateContainerOptions::default().with_throughput(ThroughputProperties::manual(THROUGHPUT));
     let with = database
-        .create_container(properties(settings), Some(throughput))
+        .create_container(container_properties(&settings.container), Some(throughput))
         .await;
     match with {
         // A serverless account has none, and says so.
-        Err(error) if error.status().is_bad_request() && mentions(&error, "serverless") => {
-            allow_conflict(database.create_container(properties(settings), None).await)
-        }
+        Err(error) if error.status().is_bad_request() && mentions(&error, "serverless") => allow_conflict(
+            database
+                .create_container(container_properties(&settings.container), None)
+                .await,
+        ),
         with => allow_conflict(with),
     }
 }
@@ -133,7 +135,9 @@ fn mentions(error: &CosmosError, word: &str) -> bool {
     body.is_some_and(|body| String::from_utf8_lossy(&body).to_lowercase().contains(word))
 }
 
-fn properties(settings: &CosmosSettings) -> ContainerProperties {
+/// The container as it must be: key path, indexes, and time to live on without a default. A test holds `infra/cosmos.bicep` against it.
+#[must_use]
+pub fn container_properties(name: &str) -> ContainerProperties {
     let mut indexing = IndexingPolicy::default()
         .with_indexing_mode(IndexingMode::Consistent)
         .with_excluded_path("/*");
@@ -141,7 +145,7 @@ fn properties(settings: &CosmosSettings) -> ContainerProperties {
     for path in INDEXED {
         indexing = indexing.with_included_path(path);
     }
-    ContainerProperties::new(settings.container.clone(), PARTITION_KEY.into())
+    ContainerProperties::new(name.to_owned(), PARTITION_KEY.into())
         .with_indexing_policy(indexing)
         // Each document's own `ttl` counts; without one it stays.
         .with_default_ttl(TimeToLive::NoDefault)
