@@ -39,13 +39,14 @@ use deployment::Deployment;
 pub type Rule = (&'static str, fn(&Deployment) -> Vec<String>);
 
 /// Every rule.
-pub const RULES: [Rule; 14] = [
+pub const RULES: [Rule; 15] = [
     ("everything was evaluated", deployment::evaluated),
     ("settings are those of the program", settings::known),
     ("secrets are in the vault", settings::vaulted),
     ("the program accepts its settings", settings::accepted),
     ("functions are those of the program", functions::answered),
     ("host.json fits the program", functions::host),
+    ("the image runs the program", functions::image),
     ("the app fits Flex Consumption", functions::app),
     ("queues are those of the functions", functions::queues),
     ("the store is the program's", store::fits),

@@ -24,6 +24,8 @@ pub struct Deployment {
     pub example: Value,
     /// `azure.yaml`.
     pub azd: String,
+    /// `Dockerfile`.
+    pub image: String,
     /// `README.md`.
     pub readme: String,
     /// `infra/settings.toml`.
@@ -72,7 +74,6 @@ pub struct Accepted {
     /// What our own rules let pass.
     pub exception: Vec<Exception>,
     /// What checkov's rules let pass; compared by `cargo xtask infra`.
-    #[serde(default)]
     pub finding: Vec<Finding>,
 }
 
@@ -90,8 +91,11 @@ pub struct Exception {
 #[serde(deny_unknown_fields)]
 pub struct Finding {
     pub check: String,
+    /// Type of the resource.
     pub on: String,
     pub why: String,
+    #[serde(rename = "in", default)]
+    pub shapes: Vec<String>,
 }
 
 impl Deployment {
@@ -111,6 +115,7 @@ impl Deployment {
             functions: folders.collect(),
             example: json("local.settings.json.example"),
             azd: text("azure.yaml"),
+            image: text("Dockerfile"),
             readme: text("README.md"),
             relation: toml::from_str(&text("infra/settings.toml")).unwrap(),
             roles: toml::from_str(&text("infra/roles.toml")).unwrap(),

@@ -115,6 +115,34 @@ fn default(name: &str) -> &'static str {
         .unwrap()
 }
 
+/// The image starts the packaged program, as nobody, with settings that it knows.
+pub fn image(deployment: &Deployment) -> Vec<String> {
+    let mut found = Vec::new();
+    let image = &deployment.image;
+    let program = deployment.host["customHandler"]["description"]["defaultExecutablePath"].as_str();
+    let program = program.unwrap_or_default();
+    for line in [
+        format!("COPY --chmod=755 dist/{program} /{program}"),
+        format!("ENTRYPOINT [\"/{program}\"]"),
+        "FROM scratch".to_owned(),
+        "USER 65532:65532".to_owned(),
+    ] {
+        if !image.lines().any(|own| own == line) {
+            found.push(format!("Dockerfile has no `{line}`"));
+        }
+    }
+    let settings = image.lines().filter_map(|line| line.strip_prefix("ENV "));
+    let names = settings
+        .flat_map(str::split_whitespace)
+        .filter_map(|pair| pair.split('=').next());
+    for name in names {
+        if !SETTINGS.iter().any(|setting| setting.name == name) {
+            found.push(format!("Dockerfile sets {name}, which is no setting"));
+        }
+    }
+    found
+}
+
 /// What Flex Consumption takes, and azd finds.
 pub fn app(deployment: &Deployment) -> Vec<String> {
     // Refused there, or meant for other plans, or without effect on Linux.

@@ -33,6 +33,7 @@ fn mistakes() -> Vec<Mistake> {
     const TAKEN: &str = "the program accepts its settings";
     const ANSWERED: &str = "functions are those of the program";
     const HOST: &str = "host.json fits the program";
+    const IMAGE: &str = "the image runs the program";
     const APP: &str = "the app fits Flex Consumption";
     const QUEUED: &str = "queues are those of the functions";
     const STORE: &str = "the store is the program's";
@@ -68,6 +69,9 @@ fn mistakes() -> Vec<Mistake> {
         ("a prefix before every route", HOST, host("/extensions/http/routePrefix", json!("api"))),
         ("a timeout shorter than a tick", HOST, host("/functionTimeout", json!("00:05:00"))),
         ("jobs that wait for a minute", HOST, host("/extensions/queues/maxPollingInterval", json!("00:01:00"))),
+        ("a moved binary in the image", IMAGE, Box::new(|d| d.image = d.image.replace("dist/meterbridge ", "dist/bin/meterbridge "))),
+        ("an image with a setting that nobody reads", IMAGE, Box::new(|d| d.image = d.image.replace("STORE_PATH=", "STORE_FILE="))),
+        ("an image that runs as root", IMAGE, Box::new(|d| d.image = d.image.replace("USER 65532:65532\n", ""))),
         // The app.
         ("another version of the runtime", APP, change("*", SITE, "/properties/functionAppConfig/runtime/version", Some(json!("1")))),
         ("another runtime", APP, change("full", SITE, "/properties/functionAppConfig/runtime/name", Some(json!("dotnet-isolated")))),

@@ -12,7 +12,7 @@
 mod cosmos;
 mod hub;
 mod operation;
-mod sdks;
+pub(crate) mod sdks;
 mod table;
 
 use std::path::Path;

@@ -7,6 +7,7 @@
 //! - `conformance`: Microsoft's own SDKs against the emulators.
 //! - `fuzz`: every parser of outside data, fed with what nobody thought of.
 //! - `bench`: how fast and how dear, beside what else could do the job.
+//! - `infra`: checkov over the evaluated deployment.
 //! - `demo`: the whole way of a reading on this machine.
 //! - `project`, `process`, `debian`, `failure`: where the project lies, how programs are run and installed, what goes wrong.
 
@@ -16,6 +17,7 @@ mod debian;
 mod demo;
 mod failure;
 mod fuzz;
+mod infra;
 mod process;
 mod project;
 mod test;
@@ -48,6 +50,8 @@ enum Task {
     Conformance(conformance::Args),
     /// Measure throughput, cold start and cost, beside what people would use otherwise.
     Bench(bench::Bench),
+    /// Run checkov over the three shapes of a deployment, and compare with what is accepted.
+    Infra,
     /// Build, and show the whole way of a reading on this machine.
     Demo(demo::Args),
 }
@@ -71,6 +75,7 @@ fn run(task: Task) -> Result<(), Failure> {
         Task::Fuzz(args) => fuzz::run(&project, &args),
         Task::Conformance(args) => conformance::run(&project, &args),
         Task::Bench(bench) => bench.run().map_err(|error| Failure::Check(error.to_string())),
+        Task::Infra => infra::run(&project),
         Task::Demo(args) => demo::run(&project, &args),
     }
 }

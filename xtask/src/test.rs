@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
 use crate::project::Project;
-use crate::{bench, conformance, tidy};
+use crate::{bench, conformance, infra as deployment, tidy};
 
 /// Checks everything, stopping at the first failure.
 #[derive(Debug, clap::Args)]
@@ -38,7 +38,7 @@ enum Outcome {
 }
 
 /// In this order: what fails fast comes first.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step {
         name: "prerequisites",
         about: "compiler, Node and Python are there",
@@ -83,6 +83,11 @@ const STEPS: [Step; 10] = [
         name: "machete",
         about: "no unused dependency",
         run: machete,
+    },
+    Step {
+        name: "infra",
+        about: "checkov over the deployment",
+        run: infra,
     },
     Step {
         name: "conformance",
@@ -227,6 +232,10 @@ fn machete(project: &Project) -> Result<Outcome, Failure> {
         Ok(machete) => project.program(machete).run().map(|()| Outcome::Passed),
         Err(why) => Ok(Outcome::Skipped(why)),
     }
+}
+
+fn infra(project: &Project) -> Result<Outcome, Failure> {
+    deployment::run(project).map(|()| Outcome::Passed)
 }
 
 fn conformance(project: &Project) -> Result<Outcome, Failure> {

@@ -98,12 +98,18 @@ fn install_node(project: &Project, wanted: &Path, into: &Path, newest: bool) -> 
     Ok(modules)
 }
 
-fn install_python(project: &Project, wanted: &Path, into: &Path, newest: bool) -> Result<PathBuf, Failure> {
+/// A Python below `into` with the packages that a requirements file pins.
+pub(crate) fn install_python(
+    project: &Project,
+    wanted: &Path,
+    into: &Path,
+    newest: bool,
+) -> Result<PathBuf, Failure> {
     let python = into.join("bin/python");
     let pins = read(wanted)?;
     let stamp = into.join("installed");
     if newest || fs::read_to_string(&stamp).ok().as_ref() != Some(&pins) {
-        println!("Installing the Python SDKs");
+        println!("Installing {}", names(&pins).join(", "));
         let _ = fs::remove_file(&stamp);
         project
             .program("python3")
