@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 use crate::clock::{Clock, Millis};
 use crate::config::{Config, Fault, Kind, SourceConfig, StoreConfig};
 use crate::forward::hub::Hub;
-use crate::poll::{Poller, Round, Rounds};
+use crate::poll::{Limits, Poller, Round, Rounds};
 use crate::source::Source;
 use crate::source::rapidm2m::RapidM2m;
 use crate::source::synthetic::Synthetic;
@@ -155,7 +155,7 @@ pub fn wire(config: Config, clock: &Clock) -> Result<Wired, Vec<Fault>> {
         clock: clock.clone(),
         pack: settings.pack,
         retention: u32::try_from(settings.retention.as_secs()).unwrap_or(u32::MAX),
-        limits: Arc::default(),
+        limits: Arc::new(Limits::new(settings.limits)),
     };
     let members = config
         .sources

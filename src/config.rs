@@ -72,6 +72,8 @@ pub struct Settings {
     pub worker_tick: Duration,
     /// Sources polled at once in one process.
     pub concurrency: usize,
+    /// What keeps one process from asking too much.
+    pub limits: LimitsConfig,
     /// How many due sources TimerPoll will poll itself before it hands the others to PollWorker; read by nothing yet.
     pub inline_limit: usize,
     /// How long delivered documents are kept.
@@ -90,6 +92,17 @@ impl Settings {
     pub fn timer_period(&self) -> Option<Duration> {
         timer_period(self.timer_schedule.as_deref()?).ok()
     }
+}
+
+/// What keeps one process from asking too much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitsConfig {
+    /// Failed polls in a row after which a source is probed once per cool-down.
+    pub breaker_failures: u32,
+    /// Questions to one backend host at once. A reader has one.
+    pub backend_concurrency: usize,
+    /// Questions to one backend host a minute; 0 sets no bound.
+    pub backend_requests: u32,
 }
 
 /// What is logged, and how.

@@ -25,15 +25,13 @@ pub fn client(roots: &[Certificate]) -> Result<Client, reqwest::Error> {
         .build()
 }
 
-/// What an answer's `Retry-After` asks for: seconds, or a date counted from `now`.
+/// What an answer's `Retry-After` asks for: seconds, or a date. A date is counted from the answer's own `Date`, for the two clocks
+/// may differ; without one from `now`.
 #[must_use]
 pub fn retry_after(response: &Response, now: SystemTime) -> Option<Duration> {
-    let text = response
-        .headers()
-        .get(reqwest::header::RETRY_AFTER)?
-        .to_str()
-        .ok()?;
-    parse_retry_after(text, now)
+    let header = |name| response.headers().get(name)?.to_str().ok();
+    let date = header(reqwest::header::DATE).and_then(|date| httpdate::parse_http_date(date).ok());
+    parse_retry_after(header(reqwest::header::RETRY_AFTER)?, date.unwrap_or(now))
 }
 
 /// The same from the header's text.

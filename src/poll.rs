@@ -35,7 +35,7 @@ mod trouble;
 pub mod window;
 mod working;
 
-pub use limits::Limits;
+pub use limits::{Backends, Full, Limits, Place, Ticks};
 pub use report::{Outcome, Report};
 pub use round::Round;
 pub use rounds::Rounds;
@@ -170,10 +170,7 @@ impl Poller {
                         break;
                     }
                 }
-                read::Outcome::Later => {
-                    report.unfinished = true;
-                    break;
-                }
+                read::Outcome::Later => break,
                 read::Outcome::Shorter => longest = window::halve(longest, slice.window),
                 read::Outcome::Failed(failed) => {
                     self.record_failure(turn, held, &failed, report);

@@ -17,8 +17,8 @@ use super::findings::Findings;
 use super::source::{self, Origin};
 use super::values::{Get, Values, short};
 use super::{
-    Config, Fault, Format, Identity, Kind, LogConfig, LogFormat, PackConfig, Schedule, Settings,
-    SourceConfig, address, file, id, identity, old, schedule, storage,
+    Config, Fault, Format, Identity, Kind, LimitsConfig, LogConfig, LogFormat, PackConfig, Schedule,
+    Settings, SourceConfig, address, file, id, identity, old, schedule, storage,
 };
 
 /// Readers lose answers when they are asked more often (their web server serves one client at a time).
@@ -158,6 +158,17 @@ fn settings(values: &Values<'_>, files: &dyn Fn(&Path) -> io::Result<String>, no
         tick,
         worker_tick: Duration::from_secs(values.whole("WORKER_TICK_SECONDS", 1..=86_400)),
         concurrency: count(values.whole("CONCURRENCY", 1..=1024)),
+        limits: LimitsConfig {
+            breaker_failures: values
+                .whole("BREAKER_FAILURES", 1..=1_000)
+                .try_into()
+                .unwrap_or(u32::MAX),
+            backend_concurrency: count(values.whole("BACKEND_CONCURRENCY", 1..=1024)),
+            backend_requests: values
+                .whole("BACKEND_REQUESTS", 0..=1_000_000)
+                .try_into()
+                .unwrap_or(u32::MAX),
+        },
         inline_limit: count(values.whole("INLINE_LIMIT", 0..=100_000)),
         retention: Duration::from_secs(days * 86_400),
         timer_schedule,

@@ -119,6 +119,21 @@ pub const SETTINGS: &[Setting] = &[
     ),
     plain("CONCURRENCY", Some("32"), "How many sources are polled at once"),
     plain(
+        "BACKEND_CONCURRENCY",
+        Some("16"),
+        "How many sources of one backend host are asked at once; a reader answers one call at a time in any case",
+    ),
+    plain(
+        "BACKEND_REQUESTS",
+        Some("0"),
+        "How many requests a minute one backend host gets from one process; 0 sets no bound. What is over goes on at the next tick",
+    ),
+    plain(
+        "BREAKER_FAILURES",
+        Some("5"),
+        "After so many failed polls in a row a source is probed once per cool-down",
+    ),
+    plain(
         "INLINE_LIMIT",
         Some("200"),
         "Not used yet, but checked: how many due sources TimerPoll will poll itself before it hands the others to PollWorker",

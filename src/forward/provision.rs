@@ -8,12 +8,15 @@
 mod operation;
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Method, Request, StatusCode};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::{Instant, sleep};
 use url::Url;
 use wire::key::Key;
@@ -37,6 +40,10 @@ pub struct Provisioning {
     skew: Skew,
     /// Registrations under way, by registration id: whoever asks meanwhile gets the same answer.
     flights: Mutex<HashMap<String, Arc<Flight>>>,
+    /// Registrations at once.
+    places: Semaphore,
+    /// Registrations a minute.
+    pace: DefaultDirectRateLimiter,
     /// Registration ids by device id, where DPS gave the device another name.
     renamed: Mutex<HashMap<String, String>>,
 }
@@ -63,6 +70,8 @@ impl Provisioning {
             clock,
             skew: Skew::default(),
             flights: Mutex::default(),
+            places: Semaphore::new(PLACES),
+            pace: RateLimiter::direct(Quota::per_minute(A_MINUTE).allow_burst(BURST)),
             renamed: Mutex::default(),
         })
     }
@@ -106,6 +115,15 @@ impl Provisioning {
     }
 
     async fn register(&self, id: &str) -> Result<Assignment, Error> {
+        if let Err(early) = self.pace.check() {
+            let wait = early.wait_time_from(DefaultClock::default().now());
+            let detail = format!("more than {A_MINUTE} registrations a minute from this process");
+            return Err(self.unavailable(detail, Some(wait)));
+        }
+        let Ok(Ok(_place)) = tokio::time::timeout(PATIENCE, self.places.acquire()).await else {
+            let detail = format!("{PLACES} registrations of this process are under way");
+            return Err(self.unavailable(detail, Some(PATIENCE)));
+        };
         let deadline = Instant::now() + TOTAL;
         let encoded = percent::encode(id);
         let path = format!("/{}/registrations/{encoded}", percent::encode(&self.id_scope));
@@ -247,6 +265,13 @@ pub fn registration_id(source: &str) -> String {
 
 /// The generally available version.
 const API_VERSION: &str = "2021-10-01";
+/// Registrations at once: each asks DPS every two seconds or so while it lasts.
+const PLACES: usize = 8;
+/// Registrations a minute: each is a registry operation at the hub, of which one unit of S1 takes 100 ("IoT Hub quotas and
+/// throttling", Microsoft Learn); DPS itself takes 1000.
+const A_MINUTE: NonZeroU32 = whole(100);
+/// Of these, at once after a rest.
+const BURST: NonZeroU32 = whole(20);
 /// How long a registration may take in all.
 const TOTAL: Duration = Duration::from_secs(30);
 /// How long one answer may take.
@@ -255,6 +280,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_secs(2);
 /// The least pause, whatever was named: DPS takes five polls in ten seconds, and a zero must not become a busy loop.
 const LEAST: Duration = Duration::from_millis(200);
+
+const fn whole(number: u32) -> NonZeroU32 {
+    match NonZeroU32::new(number) {
+        Some(number) => number,
+        None => NonZeroU32::MIN,
+    }
+}
 
 /// One question to DPS.
 struct Ask {

@@ -14,7 +14,7 @@ pub(super) enum Outcome {
     Answer(Box<Answered>),
     /// Too many rows, or an answer without an end: the same again in shorter slices.
     Shorter,
-    /// Not asked: the tick's time does not suffice for it. The next tick goes on.
+    /// Not asked: the tick's time does not suffice for it, or its backend has no room. The next tick goes on.
     Later,
     /// No answer, after all repeats.
     Failed(Box<Failed>),
@@ -39,6 +39,8 @@ pub(super) struct Failed {
 const BACKOFF: Backoff = Backoff::fixed(Duration::from_millis(500), Duration::from_secs(10));
 /// A reader is a small machine that misses calls now and then; more repeats than this only add to its load.
 const REPEATS: u32 = 2;
+/// How long a tick waits for a place at its backend: it holds up others of this process meanwhile.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How long one question may take in all: a lease covers it. Sources give up on a silent backend much earlier.
 const LONGEST: Duration = Duration::from_secs(90);
 
@@ -66,13 +68,25 @@ impl Poller {
             // What was slow before is likely to be so again, and a tick ends before its deadline. The present of a reader
             // cannot be asked for later.
             if turn.source.has_history() && self.clock.now().saturating_add(held.slowest) >= turn.deadline {
+                report.unfinished = true;
                 return Ok(Outcome::Later);
             }
+            let left = turn.deadline.saturating_sub(self.clock.now()).max(0);
+            let patience = Duration::from_millis(left.unsigned_abs()).min(PATIENCE);
+            let place = match self.limits.backends.enter(&turn.config.kind, patience).await {
+                Ok(place) => place,
+                Err(full) => {
+                    report.unfinished = true;
+                    report.remark(full.to_string());
+                    return Ok(Outcome::Later);
+                }
+            };
             held.cover(self, LONGEST).await?;
             let at = self.clock.now();
             let started = Instant::now();
             held.asked = true;
             let asked = tokio::time::timeout(LONGEST, turn.source.read(window)).await;
+            drop(place);
             held.slowest = held.slowest.max(self.clock.now() - at);
             let error = match asked {
                 Ok(Ok(answer)) => {

@@ -297,3 +297,48 @@ async fn dps_tokens_follow_its_clock() {
     assert_eq!(hub.device("home-1", None, false).await.unwrap(), assigned());
     assert_eq!(server.seen().len(), 2);
 }
+
+/// Many sources that come up together: no more than eight registrations at once, twenty at first, and then as many a minute as a hub
+/// takes; the others are told to wait and nothing is asked for them.
+#[tokio::test]
+async fn registrations_are_bounded() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let (active, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (now, peak) = (Arc::clone(&active), Arc::clone(&most));
+    let server = Server::start(move |_, seen| {
+        if seen.line().starts_with("PUT") {
+            peak.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            return Reply::text(&answer("202 Accepted", "Retry-After: 0\r\n", ASSIGNING));
+        }
+        now.fetch_sub(1, Ordering::SeqCst);
+        Reply::text(&answer("200 OK", "", ASSIGNED))
+    })
+    .await;
+    let hub = Arc::new(build(server.group(), clock(NOW)));
+    let mut all = tokio::task::JoinSet::new();
+    for n in 0..40 {
+        let hub = Arc::clone(&hub);
+        all.spawn(async move { hub.device(&format!("m-{n}"), None, false).await });
+    }
+    let (mut assigned, mut told) = (0, 0);
+    for outcome in all.join_all().await {
+        match outcome {
+            Ok(_) => assigned += 1,
+            Err(error) => {
+                assert!(
+                    error
+                        .retry_after()
+                        .is_some_and(|wait| wait <= Duration::from_secs(60)),
+                    "{error}"
+                );
+                told += 1;
+            }
+        }
+    }
+    assert!(
+        (20..=23).contains(&assigned),
+        "{assigned} assigned, {told} told to wait"
+    );
+    assert!((2..=8).contains(&most.load(Ordering::SeqCst)), "{most:?} at once");
+    assert_eq!(server.seen().len(), 2 * assigned);
+}

@@ -344,10 +344,11 @@ impl Scripted {
     }
 
     pub fn push(&self, minute: i64, value: &str) {
-        self.rows
-            .lock()
-            .unwrap()
-            .insert(START + minute * MINUTE, value.into());
+        self.push_at(START + minute * MINUTE, value);
+    }
+
+    pub fn push_at(&self, stamp: Millis, value: &str) {
+        self.rows.lock().unwrap().insert(stamp, value.into());
     }
 
     /// The backend shows this row no more.
