@@ -38,6 +38,9 @@ pub(crate) struct Bench {
     /// Leave out what needs packages from PyPI and npm.
     #[arg(long)]
     no_peers: bool,
+    /// Measure the cold start of what `cargo xtask package` made, too.
+    #[arg(long)]
+    packaged: bool,
     /// Take the release binaries as they are.
     #[arg(long)]
     no_build: bool,
@@ -76,6 +79,7 @@ struct Context {
     folder: tempfile::TempDir,
     quick: bool,
     peers: bool,
+    packaged: bool,
 }
 
 impl Bench {
@@ -95,6 +99,7 @@ impl Bench {
             root,
             quick: self.quick,
             peers: !self.no_peers,
+            packaged: self.packaged,
         };
         let speed = Name::value_variants().iter().filter(|name| !name.is_of_faults());
         let names = if self.names.is_empty() {

@@ -28,12 +28,12 @@ pub(crate) fn install(project: &Project, packages: &[&str]) -> Result<(), Failur
 }
 
 /// Whether this machine has Debian's packages at all.
-fn has_apt(project: &Project) -> bool {
+pub(crate) fn has_apt(project: &Project) -> bool {
     project.program("apt-get").args(["--version"]).succeeds()
 }
 
 /// Whether this process may do everything on this machine.
-fn is_root(project: &Project) -> bool {
+pub(crate) fn is_root(project: &Project) -> bool {
     project
         .program("id")
         .args(["-u"])

@@ -6,6 +6,7 @@
 //! - `tidy`: the rules of the sources that no compiler knows.
 //! - `conformance`: Microsoft's own SDKs against the emulators.
 //! - `fuzz`: every parser of outside data, fed with what nobody thought of.
+//! - `package`: what is uploaded to Azure or copied to a small machine.
 //! - `bench`: how fast and how dear, beside what else could do the job.
 //! - `infra`: checkov over the evaluated deployment.
 //! - `demo`: the whole way of a reading on this machine.
@@ -17,7 +18,11 @@ mod debian;
 mod demo;
 mod failure;
 mod fuzz;
+<<<<<<< HEAD
 mod infra;
+=======
+mod package;
+>>>>>>> 129b41b (cargo xtask package makes what is deployed: dist/ and dist.zip, with one static handler)
 mod process;
 mod project;
 mod test;
@@ -46,6 +51,8 @@ enum Task {
     Tidy,
     /// Feed the parsers of outside data with random inputs that grow out of recorded ones.
     Fuzz(fuzz::Args),
+    /// Make what is deployed: dist/ and dist.zip, with the handler as one static file.
+    Package(package::Args),
     /// Run Microsoft's own SDKs against the emulators, and compare what arrived with what was sent.
     Conformance(conformance::Args),
     /// Measure throughput, cold start and cost, beside what people would use otherwise.
@@ -73,6 +80,7 @@ fn run(task: Task) -> Result<(), Failure> {
         Task::Test(args) => test::run(&project, &args),
         Task::Tidy => tidy::run(&project),
         Task::Fuzz(args) => fuzz::run(&project, &args),
+        Task::Package(args) => package::run(&project, &args),
         Task::Conformance(args) => conformance::run(&project, &args),
         Task::Bench(bench) => bench.run().map_err(|error| Failure::Check(error.to_string())),
         Task::Infra => infra::run(&project),

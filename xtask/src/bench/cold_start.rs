@@ -17,13 +17,19 @@ pub(super) fn measure(context: &Context, table: &mut Table) -> Outcome<()> {
     let runs = if context.quick { 5 } else { 25 };
     let empty = Handler::new(context, None, "")?;
     let ten = Handler::new(context, None, &sources(10))?;
-    for (handler, name) in [(&empty, "no source"), (&ten, "10 sources")] {
+    let mut handlers = vec![(empty, "no source", 10.0), (ten, "10 sources", 10.0)];
+    if context.packaged {
+        let packaged = Handler::new(context, None, &sources(10))?.packaged(context);
+        handlers.push((packaged, "packaged, 10 sources", 15.0));
+        sizes(context, table)?;
+    }
+    for (handler, name, most) in handlers {
         let (first, rest) = starts(runs, |port| {
             Ok(handler.command(&["serve", "--port", &port.to_string()]))
         })?;
         table
             .add(BENCH, format!("exec to first answer, {name}"), first, "ms")
-            .target(Target::AtMost(10.0))
+            .target(Target::AtMost(most))
             .note(format!("median of {runs}, the binary in the page cache"));
         table
             .add(BENCH, format!("idle memory, {name}"), rest, "MB")
@@ -33,6 +39,19 @@ pub(super) fn measure(context: &Context, table: &mut Table) -> Outcome<()> {
     if context.peers {
         node(context, table, runs)?;
     }
+    Ok(())
+}
+
+/// What is deployed, in megabytes.
+fn sizes(context: &Context, table: &mut Table) -> Outcome<()> {
+    let megabytes = |name: &str| -> Outcome<f64> {
+        let size = std::fs::metadata(context.root.join(name))?.len();
+        Ok(size as f64 / (1024.0 * 1024.0))
+    };
+    table.add(BENCH, "packaged handler", megabytes("dist/meterbridge")?, "MB");
+    table
+        .add(BENCH, "dist.zip", megabytes("dist.zip")?, "MB")
+        .target(Target::AtMost(10.0));
     Ok(())
 }
 

@@ -37,6 +37,13 @@ impl Handler {
         })
     }
 
+    /// The same with the handler of `dist/`.
+    #[must_use]
+    pub(super) fn packaged(mut self, context: &Context) -> Self {
+        self.binary = context.root.join("dist/meterbridge");
+        self
+    }
+
     /// Adds a setting.
     #[must_use]
     pub(super) fn with(mut self, name: &str, value: &impl ToString) -> Self {
