@@ -18,11 +18,8 @@ mod debian;
 mod demo;
 mod failure;
 mod fuzz;
-<<<<<<< HEAD
 mod infra;
-=======
 mod package;
->>>>>>> 129b41b (cargo xtask package makes what is deployed: dist/ and dist.zip, with one static handler)
 mod process;
 mod project;
 mod test;
