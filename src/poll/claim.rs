@@ -18,8 +18,6 @@ pub(crate) struct Held {
     pub state: State,
     /// Version of the state as it was last written.
     etag: Etag,
-    /// What marks the lease as ours.
-    nonce: String,
     /// Writes that ride with the next one: confirmations, records of failures.
     queue: Vec<Write>,
     queued_bytes: usize,
@@ -102,7 +100,6 @@ impl Poller {
         Ok(Ok(Held {
             state,
             etag,
-            nonce,
             queue: Vec::new(),
             queued_bytes: 0,
             blocked: None,
@@ -141,12 +138,15 @@ impl Held {
     /// Makes sure that the lease outlasts a call of this length, by our clock: renews it where it does not. A tick that cannot
     /// renew it has lost the source and must not make the call.
     pub(super) async fn cover(&mut self, poller: &Poller, call: Duration) -> Result<(), Stop> {
-        let needed = poller.clock.now().saturating_add(millis(call + MARGIN));
-        let until = self.state.lease.as_ref().map_or(Millis::MIN, |lease| lease.until);
-        if until >= needed {
-            return Ok(());
+        loop {
+            let needed = poller.clock.now().saturating_add(millis(call + MARGIN));
+            let until = self.state.lease.as_ref().map_or(Millis::MIN, |lease| lease.until);
+            if until >= needed {
+                return Ok(());
+            }
+            // The renewal itself may have taken long; so it is looked at again.
+            self.commit(poller, Vec::new()).await?;
         }
-        self.commit(poller, Vec::new()).await
     }
 
     /// Lets writes ride with the next commit.
@@ -232,12 +232,11 @@ impl Held {
             .await
             .map_err(Stop::Store)?;
         let Some(found) = found else { return Ok(Look::Lost) };
-        if found.document == *intended {
-            return Ok(Look::Written(found.etag));
-        }
-        let ours = matches!(&found.document, Document::State(s) if s.lease.as_ref().is_some_and(|l| l.nonce == self.nonce));
-        Ok(if ours && found.etag == self.etag {
+        // The version first: a write that leaves the state as it was cannot be told by its words.
+        Ok(if found.etag == self.etag {
             Look::NotWritten
+        } else if found.document == *intended {
+            Look::Written(found.etag)
         } else {
             Look::Lost
         })

@@ -26,12 +26,13 @@ impl Poller {
         {
             return Ok(Err(error));
         }
-        held.cover(self, CALL).await?;
         let cached = held.state.assignment.as_ref();
         let to = match self.forward.device(&turn.config.id, cached, false).await {
             Ok(to) => to,
             Err(error) => return Ok(Err(error)),
         };
+        // Last of all: whatever was waited for before, the request begins within the lease and ends within it.
+        held.cover(self, CALL).await?;
         let delivered = match self.forward.send(&to, batch).await {
             Ok(delivered) => delivered,
             Err(error) => return Ok(Err(error)),

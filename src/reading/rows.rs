@@ -136,14 +136,15 @@ impl Rows {
         }
     }
 
-    /// Appends all of `other`. Channels are matched by name; those that one side lacks are missing there.
+    /// Appends all of `other`. Channels are matched by name and OBIS code, since rows keep the code that they were read with; those
+    /// that one side lacks are missing there.
     pub fn append(&mut self, other: &Self) {
         let mut place = Vec::with_capacity(other.channels.len());
         for channel in &other.channels {
             let at = self
                 .channels
                 .iter()
-                .position(|c| c.name == channel.name)
+                .position(|c| (&c.name, &c.obis) == (&channel.name, &channel.obis))
                 .unwrap_or_else(|| {
                     self.channels.push(channel.clone());
                     let mut column = Column::default();

@@ -42,6 +42,7 @@ pub struct Reaper {
     at: Mutex<Option<usize>>,
     lose: Mutex<Option<usize>>,
     refuse: AtomicUsize,
+    refuse_at: Mutex<Option<usize>>,
     killed: tokio::sync::Notify,
     pause: Mutex<Option<usize>>,
     paused: tokio::sync::Notify,
@@ -202,6 +203,32 @@ impl Bench {
         self.reaper.refuse.store(count, Ordering::SeqCst);
     }
 
+    /// This commit (counted from 0) never arrives.
+    pub fn refuse_commit(&self, commit: usize) {
+        *self.reaper.refuse_at.lock().unwrap() = Some(commit);
+    }
+
+    /// Ids under which the parts of stored shipments are sent.
+    pub async fn frozen(&self) -> BTreeSet<String> {
+        let list = List {
+            source: Some("home".into()),
+            kind: "shipment",
+            limit: 10_000,
+            before: None,
+        };
+        let mut ids = BTreeSet::new();
+        for found in self.inner.list(list).await.unwrap() {
+            let Document::Shipment(shipment) = found.document else {
+                panic!("a shipment")
+            };
+            let birth = shipment.id.split('.').nth(1).unwrap();
+            for part in &shipment.parts {
+                ids.insert(format!("home.{birth}.{:010}.{}", shipment.number, part.label));
+            }
+        }
+        ids
+    }
+
     /// The source as the process has it.
     pub fn reaped(&self) -> Arc<dyn Source> {
         Arc::new(Reaped2 {
@@ -334,9 +361,15 @@ pub struct Scripted {
     takes: AtomicI64,
     /// Rows that one answer may have; 0 for any number.
     most: AtomicUsize,
+    obis: Mutex<Option<String>>,
 }
 
 impl Scripted {
+    /// The channel map names this OBIS code from now on.
+    pub fn map(&self, obis: &str) {
+        *self.obis.lock().unwrap() = Some(obis.into());
+    }
+
     /// A row that the backend has already, whatever its stamp says.
     pub fn push_ahead(&self, minute: i64, value: &str) {
         self.push(minute, value);
@@ -420,7 +453,9 @@ impl Source for Reaped2 {
         let list = self.inner.rows.lock().unwrap();
         // A value `5;7` stands for two channels, either of which may be empty.
         let width = 1 + usize::from(list.values().any(|value| value.contains(';')));
-        let mut rows = Rows::new((0..width).map(|i| Channel::named(format!("ch{i}"))).collect());
+        let mut channels: Vec<Channel> = (0..width).map(|i| Channel::named(format!("ch{i}"))).collect();
+        channels[0].obis.clone_from(&self.inner.obis.lock().unwrap());
+        let mut rows = Rows::new(channels);
         let push = |rows: &mut Rows, stamp: Millis, value: &str| {
             let values: Vec<&str> = value.split(';').collect();
             rows.push(stamp, |i| values.get(i).copied().filter(|v| !v.is_empty()));
@@ -645,6 +680,7 @@ impl Forward for Door {
             device: "device".into(),
         };
         if !self.registers() {
+            self.reaper.step().await;
             return Ok(of("hub"));
         }
         if let Some(cached) = cached.filter(|_| !fresh) {
@@ -743,6 +779,14 @@ impl Store for Reaped {
         if self.reaper.refuse.load(Ordering::SeqCst) > 0 {
             self.reaper.refuse.fetch_sub(1, Ordering::SeqCst);
             return Err(StoreError::Unavailable { detail: "429".into() });
+        }
+        {
+            let mut at = self.reaper.refuse_at.lock().unwrap();
+            let now = at.is_some_and(|at| at == 0);
+            *at = at.and_then(|at| at.checked_sub(1));
+            if now {
+                return Err(StoreError::Unavailable { detail: "429".into() });
+            }
         }
         assert_fits(&batch);
         let committed = self.inner.commit(batch).await?;
