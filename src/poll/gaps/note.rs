@@ -28,7 +28,7 @@ pub fn note(
     now: Millis,
 ) -> Vec<Change> {
     let count = rows.stamps().partition_point(|&stamp| stamp <= bound);
-    if count == 0 {
+    if count == 0 && gaps.is_none() {
         return Vec::new();
     }
     let newest = gaps.as_ref().map(|gaps| gaps.newest);
@@ -40,9 +40,20 @@ pub fn note(
             Some(newest) if stamp <= newest => notes.late(rows, row, stamp),
             Some(newest) => {
                 notes.hole(newest, stamp, &recorded);
+                for stamp in recorded(newest, stamp) {
+                    notes.unnoted(stamp);
+                }
                 notes.newer(rows, row, stamp);
             }
             None => notes.newer(rows, row, stamp),
+        }
+    }
+    // What was stamped in the future and is so no longer: the digest may forget it from now on.
+    if let Some(newest) = notes.newest {
+        for stamp in recorded(newest, bound.saturating_add(1)) {
+            notes.hole(notes.newest.unwrap_or(newest), stamp, |_, _| Vec::new());
+            notes.unnoted(stamp);
+            notes.newest = Some(stamp);
         }
     }
     let (mut ledger, mut changes) = notes.done();
@@ -124,6 +135,19 @@ impl Notes {
                 self.tracks[channel].1 = Track { steady, last: stamp };
             } else if steady >= STEADY {
                 self.lacks(channel, last, stamp);
+            }
+        }
+    }
+
+    /// A row that is recorded already without having been noted. Which channels it had is not known any more, so it counts as one
+    /// that had them all: what lies in no gap is not taken twice.
+    fn unnoted(&mut self, stamp: Millis) {
+        for channel in 0..self.tracks.len() {
+            let last = self.tracks[channel].1.last;
+            if last != NEVER && last < stamp {
+                let missed = self.interval.missing(last, stamp) > 0;
+                self.came_back(channel, stamp, missed);
+                self.tracks[channel].1.last = stamp;
             }
         }
     }

@@ -108,6 +108,45 @@ fn rows_that_lack_what_rows_have_are_gaps_of_those_channels() {
     check(&[&seldom], &[]);
 }
 
+/// The digest forgets what the mark has passed: a row that was stamped in the future is noted by then, also in a write whose own
+/// rows lie beyond the mark.
+#[test]
+fn a_row_that_is_no_longer_in_the_future_is_noted_before_it_is_forgotten() {
+    let mut ledger = None;
+    noted(&mut ledger, &[(0, "a")]);
+    let recorded = |from, until| {
+        let stamps = [at(2), at(3)].into_iter();
+        stamps.filter(|&stamp| from < stamp && stamp < until).collect()
+    };
+    note(&mut ledger, interval(), &rows(&[(9, "a")]), at(4), recorded, BASE);
+    assert_eq!(ledger.as_ref().unwrap().newest, at(3));
+    noted(&mut ledger, &[(6, "a")]);
+    assert_eq!(open(&ledger), [(0, 2, String::new()), (3, 6, String::new())]);
+}
+
+/// Nor in one of single channels: which of them it had is not known any more.
+#[test]
+fn a_row_that_was_recorded_without_being_noted_is_in_no_gap_of_channels() {
+    let mut ledger = None;
+    let steady: Vec<(i64, &str)> = (0..7).map(|step| (step, "abc")).collect();
+    noted(&mut ledger, &steady);
+    let mut beside = |of: &[(i64, &str)], recorded: &[i64]| {
+        let inside = |from, until| {
+            let stamps = recorded.iter().map(|&step| at(step));
+            stamps.filter(|&stamp| from < stamp && stamp < until).collect()
+        };
+        note(&mut ledger, interval(), &rows(of), Millis::MAX, inside, BASE);
+        open(&ledger)
+    };
+    assert_eq!(beside(&[(8, "a")], &[7]), [(7, 9, "bc".to_owned())]);
+    // A gap that was open there ends.
+    assert_eq!(
+        beside(&[(9, "a"), (11, "a")], &[10]),
+        [(7, 10, "bc".to_owned()), (10, 12, "bc".to_owned())]
+    );
+    assert!(matches!(take(ledger.as_ref().unwrap(), at(10)), Take::Nothing));
+}
+
 #[test]
 fn a_row_that_was_recorded_without_being_noted_is_in_no_gap() {
     let mut ledger = None;
