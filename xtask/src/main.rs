@@ -9,6 +9,7 @@
 //! - `package`: what is uploaded to Azure or copied to a small machine.
 //! - `bench`: how fast and how dear, beside what else could do the job.
 //! - `infra`: checkov over the evaluated deployment.
+//! - `simulate`: the tick under faults and interleavings by seed, and mutants of it.
 //! - `demo`: the whole way of a reading on this machine.
 //! - `project`, `process`, `debian`, `failure`: where the project lies, how programs are run and installed, what goes wrong.
 
@@ -22,6 +23,7 @@ mod infra;
 mod package;
 mod process;
 mod project;
+mod simulate;
 mod test;
 mod tidy;
 
@@ -52,6 +54,8 @@ enum Task {
     Package(package::Args),
     /// Run Microsoft's own SDKs against the emulators, and compare what arrived with what was sent.
     Conformance(conformance::Args),
+    /// Run the tick under faults and interleavings by seed, and check every promise of the delivery guarantee.
+    Simulate(simulate::Args),
     /// Measure throughput, cold start and cost, beside what people would use otherwise.
     Bench(bench::Bench),
     /// Run checkov over the three shapes of a deployment, and compare with what is accepted.
@@ -79,6 +83,7 @@ fn run(task: Task) -> Result<(), Failure> {
         Task::Fuzz(args) => fuzz::run(&project, &args),
         Task::Package(args) => package::run(&project, &args),
         Task::Conformance(args) => conformance::run(&project, &args),
+        Task::Simulate(args) => simulate::run(&project, &args),
         Task::Bench(bench) => bench.run().map_err(|error| Failure::Check(error.to_string())),
         Task::Infra => infra::run(&project),
         Task::Demo(args) => demo::run(&project, &args),
