@@ -1,10 +1,12 @@
 //! The command line: every command in one place, one file each below.
 
+mod backfill;
 mod check;
 mod plan;
 mod poll;
 mod preview;
 mod progress;
+mod replay;
 mod run;
 mod serve;
 
@@ -56,6 +58,8 @@ enum Command {
     Run(run::Run),
     /// Poll once, now, and tell what happened.
     Poll(poll::Poll),
+    Backfill(backfill::Backfill),
+    Replay(replay::Replay),
     /// Check settings, sources, reachability, logins and the hub's token.
     Check(check::Check),
     /// Tell what a configuration will cost at the hub.
@@ -71,6 +75,7 @@ const EXAMPLES: &str = "Examples:
   meterbridge check                     is everything set up, and does it answer?
   meterbridge poll home --dry-run       show what would be sent, and its billing units
   meterbridge run --runner lan          poll from this machine until Ctrl-C
+  meterbridge backfill plant --from 2026-01-01 --until 2026-02-01
   meterbridge plan                      units a day, and what send_every would save
 
 Sources are defined in sources.toml; settings come from the environment. See README.md.";
@@ -98,6 +103,8 @@ async fn dispatch(cli: Cli) -> ExitCode {
         Command::Serve(serve) => serve.run(&common).await,
         Command::Run(run) => run.run(&common).await,
         Command::Poll(poll) => poll.run(&common).await,
+        Command::Backfill(backfill) => backfill.run(&common).await,
+        Command::Replay(replay) => replay.run(&common).await,
         Command::Check(check) => check.run(&common).await,
         Command::Plan(plan) => plan.run(&common),
         Command::Completions { shell } => {

@@ -14,7 +14,7 @@ mod file;
 mod findings;
 mod id;
 mod identity;
-mod instant;
+pub mod instant;
 mod load;
 mod old;
 mod process;

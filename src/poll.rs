@@ -9,6 +9,7 @@
 //! instruction: the next tick sends what was pending under the same ids with the same bodies, then goes on.
 
 mod aim;
+pub mod backfill;
 mod batch;
 pub mod breaker;
 mod cargo;
@@ -20,12 +21,14 @@ mod failure;
 mod freeze;
 pub mod gaps;
 mod limits;
+pub mod past;
 mod read;
 mod reask;
 mod record;
 mod refusal;
 mod register;
 mod release;
+pub mod replay;
 mod report;
 mod round;
 mod rounds;
@@ -38,7 +41,7 @@ mod working;
 pub use limits::{Backends, Full, Limits, Place, Ticks};
 pub use report::{Outcome, Report};
 pub use round::Round;
-pub use rounds::Rounds;
+pub use rounds::{Member, Rounds};
 
 use std::sync::Arc;
 
@@ -103,8 +106,19 @@ impl Poller {
             Err(stop) => return report.stopped(stop, self.clock.now()),
         };
         let worked = self.work(&turn, &mut held, &mut report).await;
+        self.end(&turn, held, report, worked).await
+    }
+
+    /// Releases the source, unless it is lost, and tells what the tick came to.
+    async fn end(
+        &self,
+        turn: &Turn<'_>,
+        mut held: Held,
+        mut report: Report,
+        worked: Result<(), Stop>,
+    ) -> Report {
         let released = match worked {
-            Ok(()) => self.release(&turn, &mut held, &mut report).await,
+            Ok(()) => self.release(turn, &mut held, &mut report).await,
             Err(stop) => Err(stop),
         };
         match released {
@@ -114,22 +128,37 @@ impl Poller {
     }
 
     async fn work(&self, turn: &Turn<'_>, held: &mut Held, report: &mut Report) -> Result<(), Stop> {
+        if turn.source.has_history() {
+            let mut digest = None;
+            self.live(turn, held, &mut digest, report).await?;
+            return self.share(turn, held, &mut digest, report).await;
+        }
         // What is frozen goes out before anything is asked; what waits for `send_every` may still be joined by what is read now.
         self.send_pending(turn, held, report).await?;
-        if held.is_blocked() && turn.source.has_history() {
+        if self.is_to_be_asked(turn, held, report) {
+            self.single(turn, held, report).await?;
+        }
+        self.drain(turn, held, report).await
+    }
+
+    /// Sources with a history: what is pending, then what is new where that is due, and gaps.
+    async fn live(
+        &self,
+        turn: &Turn<'_>,
+        held: &mut Held,
+        digest: &mut Option<record::Known>,
+        report: &mut Report,
+    ) -> Result<(), Stop> {
+        self.send_pending(turn, held, report).await?;
+        if held.is_blocked() {
             return Ok(());
         }
-        if !self.is_to_be_asked(turn, held, report) {
-            return self.drain(turn, held, report).await;
-        }
-        if turn.source.has_history() {
-            let mut digest = self.digest(turn, held).await?;
-            self.pass(turn, held, &mut digest, report).await?;
+        if self.is_to_be_asked(turn, held, report) {
+            let digest = self.known(turn, held, digest).await?;
+            self.pass(turn, held, digest, report).await?;
             if held.state.pass.is_none() && report.outcome != Outcome::Failed {
-                self.reask(turn, held, &mut digest, report).await?;
+                self.reask(turn, held, digest, report).await?;
             }
-        } else {
-            self.single(turn, held, report).await?;
         }
         self.drain(turn, held, report).await
     }

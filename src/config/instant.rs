@@ -13,7 +13,7 @@ const EARLIEST: Millis = 946_684_800_000;
 ///
 /// # Errors
 /// What to write instead.
-pub(super) fn parse(text: &str, zone: Tz) -> Result<Millis, String> {
+pub fn parse(text: &str, zone: Tz) -> Result<Millis, String> {
     const FORM: &str = "write an instant such as `2026-01-26T13:30:00Z`";
     let text = text.trim();
     let at = if let Ok(instant) = DateTime::parse_from_rfc3339(text) {

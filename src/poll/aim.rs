@@ -7,6 +7,7 @@ use crate::store::documents::State;
 
 use super::digest::{Digest, Sifted};
 use super::gaps::{self, Interval, Take};
+use super::past;
 use super::report::Report;
 
 /// What an answer was asked for.
@@ -16,6 +17,11 @@ pub(super) enum Aim {
     Live(Option<Millis>),
     /// What is missing between recorded rows.
     Gap,
+    /// A range of the past that a person chose; it goes on here.
+    Backfill {
+        /// The next instant.
+        next: Millis,
+    },
 }
 
 impl Aim {
@@ -24,13 +30,29 @@ impl Aim {
         match self {
             Self::Live(next) => Self::Live(stamp.filter(|_| next.is_some())),
             Self::Gap => Self::Gap,
+            Self::Backfill { next } => Self::Backfill {
+                next: stamp.unwrap_or(next),
+            },
         }
     }
 
-    /// Moves the place where the question goes on.
-    pub(super) fn go_on(self, state: &mut State) {
-        if let (Self::Live(Some(next)), Some(pass)) = (self, &mut state.pass) {
-            pass.at = next;
+    /// Moves the place where the question goes on, past so many recorded rows and so many that were known.
+    pub(super) fn go_on(self, state: &mut State, rows: usize, known: usize) {
+        match self {
+            Self::Live(Some(next)) => {
+                if let Some(pass) = &mut state.pass {
+                    pass.at = next;
+                }
+            }
+            Self::Backfill { next } => {
+                if let Some(open) = &mut state.past.backfill {
+                    open.at = next;
+                    open.rows += rows as u64;
+                    open.left_out += known as u64;
+                    open.failures = 0;
+                }
+            }
+            Self::Live(None) | Self::Gap => {}
         }
     }
 
@@ -44,6 +66,7 @@ impl Aim {
         match self {
             Self::Live(_) => None,
             Self::Gap => Some("gap".into()),
+            Self::Backfill { .. } => Some("backfill".into()),
         }
     }
 
@@ -53,6 +76,10 @@ impl Aim {
             (Self::Gap, Some(gaps)) => known.sift_with(rows, |stamp| gaps::take(gaps, stamp)),
             (Self::Gap, None) => known.sift_with(rows, |_| Take::Nothing),
             (Self::Live(_), _) => known.sift(rows),
+            (Self::Backfill { .. }, _) => {
+                let again = state.past.backfill.is_some_and(|open| open.again);
+                past::sift(state, known, rows, again)
+            }
         }
     }
 }
@@ -64,6 +91,7 @@ pub(super) fn interval(config: &SourceConfig) -> Option<Interval> {
 
 /// Notes rows in the gap ledger, which is written with them. To be called when the mark is moved and before the digest forgets.
 pub(super) fn note(
+    aim: Aim,
     config: &SourceConfig,
     state: &mut State,
     known: &Digest,
@@ -76,8 +104,14 @@ pub(super) fn note(
         state.gaps = None;
         return;
     };
+    if !aim.is_live() && state.gaps.is_none() {
+        // The ledger begins with a row of the live polls: everything after it is noted.
+        return;
+    }
     let bound = state.mark.unwrap_or(Millis::MIN);
     let between = |from, until| known.between(from, until);
-    let changes = gaps::note(&mut state.gaps, interval, rows, bound, between, now);
+    let mut ledger = state.gaps.take().map(|ledger| *ledger);
+    let changes = gaps::note(&mut ledger, interval, rows, bound, between, now);
+    state.gaps = ledger.map(Box::new);
     report.gaps(&changes, interval);
 }

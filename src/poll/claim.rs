@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clock::Millis;
 use crate::forward::Message;
 use crate::retry::Budget;
-use crate::store::documents::{Document, Lease, State};
+use crate::store::documents::{Document, Lease, Past, State};
 use crate::store::{Batch, Error, Etag, Write};
 
 use super::report::Outcome;
@@ -147,6 +147,11 @@ impl Held {
             // The renewal itself may have taken long; so it is looked at again.
             self.commit(poller, Vec::new()).await?;
         }
+    }
+
+    /// How many writes ride with the next commit.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.len()
     }
 
     /// Lets writes ride with the next commit.
@@ -296,6 +301,10 @@ fn new_state(turn: &Turn<'_>, now: Millis) -> State {
         checkpoint: None,
         pass: None,
         gaps: None,
+        past: Past {
+            began: config.start.filter(|_| turn.source.has_history()),
+            ..Past::default()
+        },
         failures: 0,
         trouble: None,
         parked: None,

@@ -190,11 +190,7 @@ impl Poller {
         let state = &mut held.state;
         state.pending.retain(|&number| number != cargo.shipment.number);
         state.confirmed = 0;
-        let last = cargo
-            .carried
-            .iter()
-            .filter_map(|(document, _)| last_stamp(document))
-            .max();
+        let last = last_live(&cargo.carried);
         if let Some(last) = last {
             // A row stamped in the future moves the checkpoint no further than the mark.
             let last = state.mark.map_or(last, |mark| mark.min(last));
@@ -229,10 +225,26 @@ impl Poller {
     }
 }
 
-const BACKOFF: Backoff = Backoff::fixed(Duration::from_millis(500), Duration::from_secs(20));
-const REPEATS: u32 = 2;
+pub(super) const BACKOFF: Backoff = Backoff::fixed(Duration::from_millis(500), Duration::from_secs(20));
+pub(super) const REPEATS: u32 = 2;
 /// Bytes of one part in the stored shipment, at most.
 pub(super) const PART: usize = 96;
+/// The newest row that live polls read: the checkpoint does not move with what was asked for besides.
+fn last_live(carried: &[(Document, crate::store::Etag)]) -> Option<Millis> {
+    let mut is_live = true;
+    let mut last = None;
+    for (document, _) in carried {
+        // An attempt's rows follow it.
+        if let Document::Attempt(attempt) = document {
+            is_live = attempt.aim.is_none();
+        }
+        if is_live {
+            last = last.max(last_stamp(document));
+        }
+    }
+    last
+}
+
 fn last_stamp(document: &Document) -> Option<Millis> {
     let stored = match document {
         Document::Attempt(attempt) => attempt.inline.as_ref(),

@@ -105,6 +105,12 @@ impl Digest {
         Sifted { rows: sifted, known }
     }
 
+    /// Whether a row of this instant is known.
+    #[must_use]
+    pub fn knows(&self, stamp: Millis) -> bool {
+        self.hashes.contains_key(&stamp)
+    }
+
     /// Known instants strictly between two.
     #[must_use]
     pub fn between(&self, from: Millis, until: Millis) -> Vec<Millis> {

@@ -54,7 +54,10 @@ impl Poller {
                 until: question.until,
                 open: false,
             };
+            let unfinished = report.unfinished;
             let answer = self.read(turn, held, window, report).await?;
+            // What is new was read; gaps that were not asked for stay due.
+            report.unfinished = unfinished;
             if !matches!(answer, read::Outcome::Shorter | read::Outcome::Later)
                 && let Some(ledger) = &mut held.state.gaps
             {

@@ -42,7 +42,7 @@ impl Known {
 impl Poller {
     /// Reads the digest. Without overlap it holds what lies beyond the mark alone: rows stamped in the future, and rows newer
     /// than the end of a question that was repeated later.
-    pub(super) async fn digest(&self, turn: &Turn<'_>, held: &Held) -> Result<Known, Stop> {
+    async fn digest(&self, turn: &Turn<'_>, held: &Held) -> Result<Known, Stop> {
         let found = self
             .store
             .read(&turn.config.id, DigestDoc::ID)
@@ -69,6 +69,19 @@ impl Poller {
             known,
             version: Some(found.etag),
         })
+    }
+
+    /// The digest, read where it was not yet.
+    pub(super) async fn known<'d>(
+        &self,
+        turn: &Turn<'_>,
+        held: &Held,
+        digest: &'d mut Option<Known>,
+    ) -> Result<&'d mut Known, Stop> {
+        if digest.is_none() {
+            *digest = Some(self.digest(turn, held).await?);
+        }
+        Ok(digest.get_or_insert_with(Known::none))
     }
 
     /// Records an answer, in as many batches as its size needs.
@@ -184,14 +197,14 @@ impl Poller {
             bytes: pack::estimate(rows, self.pack.format),
         };
         state.unshipped.push(waits);
-        aim.go_on(state);
+        aim.go_on(state, rows.len(), known);
         if aim.is_live() {
             advance(state, &mut digest.known, answered, rows);
         }
         let floor = digest.known.floor();
         if turn.source.has_history() {
             let now = self.clock.now();
-            aim::note(turn.config, state, &digest.known, rows, now, report);
+            aim::note(aim, turn.config, state, &digest.known, rows, now, report);
             remember(turn, state, &mut digest.known, rows, aim, report);
         }
         let mut more: Vec<Write> = documents.iter().cloned().map(Write::Create).collect();
@@ -265,7 +278,7 @@ impl Poller {
         attempt.known = known;
         attempt.outcome = if known > 0 { "known" } else { "empty" }.into();
         attempt.ttl = Some(self.retention);
-        aim.go_on(&mut held.state);
+        aim.go_on(&mut held.state, 0, known);
         held.enqueue([Write::Create(Document::Attempt(attempt))], 2_000);
         Ok(())
     }
@@ -284,6 +297,7 @@ fn advance(state: &mut State, known: &mut Digest, answered: &Answered, rows: &Ro
         // History begins at this row: nothing before it is asked for later.
         let first = rows.stamps().first().map_or(Millis::MIN, |first| first - 1);
         *known = Digest::new(first.min(mark));
+        state.past.began = state.past.began.or(rows.stamps().first().copied());
     }
     state.mark = Some(mark);
 }

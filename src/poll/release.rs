@@ -59,6 +59,11 @@ impl Poller {
             }
             .max(soon);
         }
+        if !blocked && !self.limits.breaker.is_open(state.failures) {
+            // A backfill comes besides: the source itself is not asked for what is new before its time.
+            state.next_due =
+                super::backfill::due(state, soon).map_or(state.next_due, |at| at.min(state.next_due));
+        }
         state.lease = None;
         held.commit(self, Vec::new()).await
     }

@@ -27,15 +27,25 @@ pub fn open(mark: Millis, floor: Millis, overlap: Duration, now: Millis) -> Pass
 /// the end of an older pass lies what came since, which may be more than one answer holds.
 #[must_use]
 pub fn slice(pass: Pass, longest: Duration, fresh: bool) -> Option<Slice> {
-    if pass.at > pass.end {
+    cut(pass.at, pass.end, longest, fresh)
+}
+
+/// The next slice of a range of the past; `None` when it is finished. It never ends in the present.
+#[must_use]
+pub fn of_range(at: Millis, end: Millis, longest: Duration) -> Option<Slice> {
+    cut(at, end, longest, false)
+}
+
+fn cut(from: Millis, end: Millis, longest: Duration, open: bool) -> Option<Slice> {
+    if from > end {
         return None;
     }
-    let until = pass.at.saturating_add(millis(longest).max(1) - 1).min(pass.end);
+    let until = from.saturating_add(millis(longest).max(1) - 1).min(end);
     Some(Slice {
         window: Window::Range {
-            from: pass.at,
+            from,
             until,
-            open: fresh && until == pass.end,
+            open: open && until == end,
         },
         next: until.saturating_add(1),
     })

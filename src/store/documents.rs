@@ -1,11 +1,13 @@
 //! The documents, as both stores keep them. Field names are camelCase in JSON; instants are milliseconds UTC.
 
 mod ledger;
+mod past;
 mod rows;
 mod shard;
 mod waits;
 
 pub use ledger::{Closed, Gap, Gaps, Track};
+pub use past::{Backfill, Past, Span};
 pub use rows::RowsDoc;
 pub use shard::ShardDoc;
 pub use waits::{Asking, Hold, Sending};
@@ -163,7 +165,10 @@ pub struct State {
     pub pass: Option<Pass>,
     /// What is missing between recorded rows, of a source with an expected interval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gaps: Option<Gaps>,
+    pub gaps: Option<Box<Gaps>>,
+    /// What of the time before the mark is recorded, and the backfill that is under way.
+    #[serde(default, skip_serializing_if = "Past::is_empty")]
+    pub past: Past,
     /// Failed attempts in a row.
     #[serde(default)]
     pub failures: u32,
@@ -313,7 +318,7 @@ pub struct Attempt {
     /// The device's own instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_time: Option<Millis>,
-    /// What it was asked for besides what is new: `gap`.
+    /// What it was asked for besides what is new: `gap`, `backfill`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aim: Option<String>,
     /// Rows that fit here; else they stand in documents of their own.

@@ -3,7 +3,8 @@
 use meterbridge::reading::Channel;
 use meterbridge::source::Request;
 use meterbridge::store::documents::{
-    Attempt, DeadLetter, DigestDoc, Part, PollWish, RowsDoc, ShardDoc, Shipment, SourceDoc, State, StoredRows,
+    Attempt, DeadLetter, DigestDoc, Part, Past, PollWish, RowsDoc, ShardDoc, Shipment, SourceDoc, State,
+    StoredRows,
 };
 use meterbridge::store::{Batch, Document, Write};
 
@@ -25,6 +26,7 @@ pub fn state(source: &str, runner: &str, next: u64, next_due: i64) -> Document {
         checkpoint: None,
         pass: None,
         gaps: None,
+        past: Past::default(),
         failures: 0,
         trouble: None,
         parked: None,

@@ -3,7 +3,7 @@
 #![allow(dead_code)] // Each test file uses its part.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,10 +11,12 @@ use async_trait::async_trait;
 use meterbridge::clock::{Clock, Millis};
 use meterbridge::config::{Format, Kind, Naming, PackConfig, Schedule, SourceConfig, SyntheticConfig};
 use meterbridge::forward::{Assignment, Delivered, Error as ForwardError, Forward, Message};
+use meterbridge::poll::backfill::{Backfilled, Order};
+use meterbridge::poll::replay::Replayed;
 use meterbridge::poll::{Poller, Report, Turn};
 use meterbridge::reading::{Channel, Rows};
 use meterbridge::source::{Answer, Error as SourceError, Finding, Request, Source, Window};
-use meterbridge::store::documents::{Attempt, State};
+use meterbridge::store::documents::{Attempt, DeadLetter, State};
 use meterbridge::store::embedded::Embedded;
 use meterbridge::store::{Batch, Committed, Document, Error as StoreError, Found, List, Store, Write};
 
@@ -249,21 +251,74 @@ impl Bench {
     }
 
     async fn turn(&self, force: bool) -> Report {
-        let source = Reaped2 {
-            inner: Arc::clone(&self.source),
-            reaper: Arc::clone(&self.reaper),
-            now: self.now(),
-            clock: Arc::clone(&self.now),
-        };
+        let source = self.reaped();
         let now = self.now();
         let turn = Turn {
             config: &self.config,
-            source: &source,
+            source: source.as_ref(),
             due: now,
             deadline: now + self.patience,
             force,
         };
         self.poller.tick(turn).await
+    }
+
+    /// One turn of a backfill, with so much time.
+    pub async fn backfill(&self, order: Order<'_>, time: Millis) -> Backfilled {
+        let source = self.reaped();
+        let now = self.now();
+        let turn = Turn {
+            config: &self.config,
+            source: source.as_ref(),
+            due: now,
+            deadline: now + time,
+            force: false,
+        };
+        self.poller.backfill(turn, order).await
+    }
+
+    /// Whether the turn was killed.
+    pub async fn backfill_until_killed(&self, order: Order<'_>) -> bool {
+        tokio::select! {
+            biased;
+            () = self.reaper.killed.notified() => true,
+            _ = self.backfill(order, 50_000) => false,
+        }
+    }
+
+    /// One turn of a replay of all dead letters.
+    pub async fn replay(&self) -> Replayed {
+        let list = List {
+            source: Some("home".into()),
+            kind: "deadletter",
+            limit: 10_000,
+            before: None,
+        };
+        let found = self.inner.list(list).await.unwrap();
+        let ids: Vec<String> = found
+            .iter()
+            .rev()
+            .map(|found| found.document.id().to_owned())
+            .collect();
+        let source = self.reaped();
+        let now = self.now();
+        let turn = Turn {
+            config: &self.config,
+            source: source.as_ref(),
+            due: now,
+            deadline: now + 50_000,
+            force: true,
+        };
+        self.poller.replay(turn, &ids, &AtomicBool::new(false)).await
+    }
+
+    /// Whether the replay was killed.
+    pub async fn replay_until_killed(&self) -> bool {
+        tokio::select! {
+            biased;
+            () = self.reaper.killed.notified() => true,
+            _ = self.replay() => false,
+        }
     }
 
     /// Whether the tick was killed.
@@ -289,6 +344,22 @@ impl Bench {
         }
     }
 
+    /// The dead letters themselves, oldest first.
+    pub async fn dead_letters(&self) -> Vec<DeadLetter> {
+        let list = List {
+            source: Some("home".into()),
+            kind: "deadletter",
+            limit: 10_000,
+            before: None,
+        };
+        let found = self.inner.list(list).await.unwrap();
+        let letter = |found: Found| match found.document {
+            Document::DeadLetter(letter) => letter,
+            other => panic!("{other:?}"),
+        };
+        found.into_iter().rev().map(letter).collect()
+    }
+
     /// Message ids of the dead letters, with the stamps in their bodies.
     pub async fn letters(&self) -> BTreeMap<String, Vec<Millis>> {
         let list = List {
@@ -307,11 +378,17 @@ impl Bench {
             .collect()
     }
 
+    /// How often what is new was asked for.
+    pub async fn live_attempts(&self) -> usize {
+        let attempts = self.attempts().await;
+        attempts.iter().filter(|attempt| attempt.aim.is_none()).count()
+    }
+
     pub async fn attempts(&self) -> Vec<Attempt> {
         let list = List {
             source: Some("home".into()),
             kind: "attempt",
-            limit: 100,
+            limit: 10_000,
             before: None,
         };
         let found = self.inner.list(list).await.unwrap();
@@ -556,6 +633,16 @@ impl Hub {
 
     pub fn limit(&self, bytes: usize) {
         self.limit.store(bytes, Ordering::SeqCst);
+    }
+
+    /// Whatever was refused for good is taken from now on.
+    pub fn bless(&self) {
+        self.cursed.lock().unwrap().clear();
+    }
+
+    /// What it took, whole.
+    pub fn taken(&self) -> Vec<Message> {
+        self.taken.lock().unwrap().clone()
     }
 
     pub fn ids(&self) -> Vec<String> {

@@ -10,6 +10,7 @@ const PURE: &[&str] = &[
     "src/poll/window",
     "src/poll/digest",
     "src/poll/gaps",
+    "src/poll/past",
     "src/poll/schedule",
     "src/poll/standing",
     "src/forward/pack",
