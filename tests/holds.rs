@@ -155,6 +155,28 @@ async fn pending_work_is_due_again_soon() {
     assert!(state.next_due > bench.now() + HOUR);
 }
 
+/// A backlog that takes several ticks to send is sent tick by tick; the source, whose window is done, is not asked again for it.
+#[tokio::test]
+async fn a_tick_that_only_sends_asks_nothing() {
+    let mut bench = Bench::history(&[]).await;
+    for minute in 0..2_000 {
+        bench.source.push(minute, &"1".repeat(300));
+    }
+    bench.config.start = Some(START);
+    bench.config.slice = Duration::from_secs(366 * 86_400);
+    bench.config.schedule = Schedule::Every(Duration::from_secs(86_400));
+    bench.advance(2_001 * MINUTE);
+    bench.hub.refuse(1, throttled);
+    bench.tick_when_due().await;
+    assert_eq!(bench.state().await.pass, None);
+    bench.hub.takes(MINUTE);
+    bench.advance(15 * MINUTE);
+    let report = bench.tick_when_due().await;
+    assert!(report.unfinished && report.pending > 0, "{report:?}");
+    minutes(&bench, 10).await;
+    assert_eq!((bench.hub.stamps().len(), bench.source.calls()), (2_000, 1));
+}
+
 /// Rows that wait for `send_every` go out when it is over, though the source itself is asked much later.
 #[tokio::test]
 async fn collected_rows_go_out_between_two_polls() {
