@@ -74,7 +74,7 @@ pub struct Settings {
     pub concurrency: usize,
     /// What keeps one process from asking too much.
     pub limits: LimitsConfig,
-    /// How many due sources TimerPoll will poll itself before it hands the others to PollWorker; read by nothing yet.
+    /// How many due sources TimerPoll polls itself; more are handed to PollWorker.
     pub inline_limit: usize,
     /// How long delivered documents are kept.
     pub retention: Duration,

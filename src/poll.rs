@@ -18,9 +18,11 @@ mod damage;
 mod deliver;
 pub mod digest;
 mod failure;
+mod fanout;
 mod freeze;
 pub mod gaps;
 mod limits;
+mod note;
 pub mod past;
 mod read;
 mod reask;
@@ -30,18 +32,23 @@ mod register;
 mod release;
 pub mod replay;
 mod report;
+mod roster;
 mod round;
 mod rounds;
 pub mod schedule;
+mod settled;
+pub mod shard;
 pub mod standing;
 mod trouble;
 pub mod window;
 mod working;
 
+pub use fanout::{Share, Ticket, Worked};
 pub use limits::{Backends, Full, Limits, Place, Ticks};
 pub use report::{Outcome, Report};
+pub use roster::Member;
 pub use round::Round;
-pub use rounds::{Member, Rounds};
+pub use rounds::Rounds;
 
 use std::sync::Arc;
 

@@ -7,9 +7,11 @@
 //! Source: azure-functions-host 4.1037, `Workers/Http/DefaultHttpWorkerService.cs`, and recordings of it in `tests/data/host`.
 
 pub mod invocation;
+mod job;
 pub mod lifetime;
 mod queue;
 mod timer;
+mod trace;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -90,8 +92,9 @@ pub mod fuzzing {
     /// # Errors
     /// The words of the refusal.
     pub fn job(body: &[u8]) -> Result<String, String> {
-        super::queue::job(body)
+        let call = super::invocation::Invocation::parse(body, "job").map_err(|error| error.to_string())?;
+        super::job::Job::read(&call.job().message)
             .map(|job| format!("{job:?}"))
-            .map_err(|(_, why)| why)
+            .map_err(|fault| fault.to_string())
     }
 }

@@ -10,7 +10,7 @@
 //! - `launch`, `process`: the handler's life. `connection`, `pool`: HTTP to it, byte for byte.
 //! - `running`: one call, from the ledger's entry to its outcome; `payload`, `answer`, `outputs` are its pure parts.
 //! - `timer`, `worker`, `door` (with `route`, `proxy`): the three kinds of triggers.
-//! - [`Queue`], [`Clock`], [`LogLine`], [`Invocation`]: what tests hold in hand. [`command`]: the same for people.
+//! - [`Queue`] in memory or, by [`StorageQueue`], of Azurite, [`Clock`], [`LogLine`], [`Invocation`]: what tests hold in hand. [`command`]: the same for people.
 
 mod answer;
 mod app;
@@ -34,6 +34,7 @@ mod queue;
 mod route;
 mod running;
 mod schedule;
+mod storage;
 mod timer;
 mod worker;
 
@@ -52,6 +53,7 @@ pub use invocation::{Cause, Invocation, Outcome};
 pub use logs::{CONSOLE, Level, LogLine};
 pub use options::{HostOptions, Keys, Timers, Times};
 pub use queue::{MAX_MESSAGE, MemoryQueue, Message, Queue, QueueError};
+pub use storage::StorageQueue;
 
 use app::App;
 use function::Trigger;

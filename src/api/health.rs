@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::app::{App, Wired};
 use crate::clock::{Millis, iso};
+use crate::store::documents::ShardDoc;
 use crate::store::{Document, List};
 
 /// The state of this app.
@@ -28,7 +29,28 @@ struct Health {
     /// The last tick of this very process; other functions of the app run in processes of their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_tick: Option<LastTick>,
+    /// Work that was handed to PollWorker; absent where none ever was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jobs: Option<Jobs>,
     sources: Vec<SourceHealth>,
+}
+
+/// Jobs, counted by what the workers themselves noted: the host does not tell what lies in its queues.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Jobs {
+    /// Shards that wait in the queue.
+    queued: usize,
+    /// Shards at work.
+    at_work: usize,
+    /// Jobs that failed at their last delivery and went to the poison queue.
+    poisoned: u32,
+    /// When the last of them did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_poisoned: Option<String>,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -68,6 +90,7 @@ pub(super) async fn show(State(app): State<Arc<App>>) -> Response {
             warnings: Vec::new(),
             store: None,
             last_tick: None,
+            jobs: None,
             sources: Vec::new(),
         },
     };
@@ -92,6 +115,7 @@ async fn of(app: &App, wired: &Wired) -> Health {
             worked: last.worked,
             troubled: last.troubled,
         }),
+        jobs: None,
         sources: Vec::new(),
     };
     let now = app.clock().now();
@@ -131,8 +155,36 @@ async fn of(app: &App, wired: &Wired) -> Health {
             health.warnings.push(error.to_string());
         }
     }
+    match wired.rounds.shards().await {
+        Ok(shards) => {
+            let lately = |note: &ShardDoc| note.poisoned_at.is_some_and(|at| at > now - DAY);
+            if shards.iter().any(lately) {
+                health.status = "troubled";
+            }
+            health.jobs = jobs(&shards, now);
+        }
+        Err(error) => health.warnings.push(error.to_string()),
+    }
     health
 }
+
+fn jobs(shards: &[ShardDoc], now: Millis) -> Option<Jobs> {
+    let live = |at_work: bool| {
+        let is = |note: &&ShardDoc| note.until > now && (note.delivery > 0) == at_work;
+        shards.iter().filter(is).count()
+    };
+    let last = shards.iter().max_by_key(|note| note.poisoned_at)?;
+    Some(Jobs {
+        queued: live(false),
+        at_work: live(true),
+        poisoned: shards.iter().map(|note| note.poisoned).sum(),
+        last_poisoned: last.poisoned_at.map(iso),
+        why: last.poisoned_by.clone(),
+    })
+}
+
+/// How long a poisoned job troubles, milliseconds.
+const DAY: Millis = 86_400_000;
 
 /// More sources than this are not listed one by one.
 const MOST: usize = 1_000;

@@ -53,7 +53,7 @@ impl Poll {
             return ExitCode::from(FAILED);
         }
         let ids = if self.sources.is_empty() {
-            wired.rounds.ids().to_vec()
+            wired.rounds.ids()
         } else {
             self.sources.clone()
         };

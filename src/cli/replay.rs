@@ -146,7 +146,7 @@ async fn send(wired: &Wired, clock: &Clock, letters: &BTreeMap<String, Vec<DeadL
         let mut ids: Vec<String> = letters.iter().map(|letter| letter.id.clone()).collect();
         let mut idle = 0;
         while !ids.is_empty() && idle < PATIENCE && !stop.load(Ordering::Relaxed) {
-            let done = one_turn(wired, clock, member, &ids, &stop).await;
+            let done = one_turn(wired, clock, &member, &ids, &stop).await;
             for (id, fate) in &done.letters {
                 bar.inc(1);
                 match fate {

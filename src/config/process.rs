@@ -28,6 +28,15 @@ impl Process {
         text.map(|text| text.trim().parse().map_err(|_| text)).transpose()
     }
 
+    /// How often the host's queue hands out a message that fails, where an app setting says otherwise than `host.json`.
+    #[must_use]
+    pub fn max_dequeue_count(self) -> Option<u32> {
+        environment("AzureFunctionsJobHost__extensions__queues__maxDequeueCount")?
+            .trim()
+            .parse()
+            .ok()
+    }
+
     /// How log lines look, where LOG_FORMAT does not say.
     #[must_use]
     pub fn log_style(self, otherwise: Style) -> Style {

@@ -136,7 +136,7 @@ pub const SETTINGS: &[Setting] = &[
     plain(
         "INLINE_LIMIT",
         Some("200"),
-        "Not used yet, but checked: how many due sources TimerPoll will poll itself before it hands the others to PollWorker",
+        "How many due sources TimerPoll polls itself; when more are due, it hands them to PollWorker over the queue",
     ),
     plain("RETENTION_DAYS", Some("90"), "How long delivered polls are kept"),
     secret(

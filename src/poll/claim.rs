@@ -10,7 +10,7 @@ use crate::store::{Batch, Error, Etag, Write};
 
 use super::report::Outcome;
 use super::window::millis;
-use super::{Poller, Stop, Turn};
+use super::{Poller, Stop, Turn, schedule, shard};
 
 /// A source that is ours for now.
 pub(crate) struct Held {
@@ -67,9 +67,17 @@ impl Poller {
         {
             return Ok(Err(Outcome::Busy));
         }
+        let plan = schedule::plan(&turn.config.schedule, turn.config.zone);
+        if state.plan.as_ref().is_some_and(|old| *old != plan) {
+            // Reckoned by a schedule that holds no more: a shorter one takes effect now, not when the old one would have come.
+            state.next_due = state.next_due.min(turn.due);
+            state.asking.due = state.asking.due.min(turn.due);
+        }
         if !turn.force && state.next_due > now.max(turn.due) {
             return Ok(Err(Outcome::NotDue));
         }
+        state.plan = Some(plan);
+        state.shard = Some(shard::of(turn.config));
         state.lease = Some(Lease {
             nonce: nonce.clone(),
             until: now.saturating_add(millis(LEASE)),

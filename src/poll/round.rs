@@ -12,6 +12,22 @@ pub struct Round {
 }
 
 impl Round {
+    /// Adds what another round came to.
+    pub(super) fn join(&mut self, other: Self) {
+        self.reports.extend(other.reports);
+        self.left += other.left;
+    }
+
+    /// A line on each source that had trouble, the first twenty: the host repeats each as a trace of its own.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<String> {
+        let troubled = self
+            .reports
+            .iter()
+            .filter(|report| !report.is_good() || report.dead > 0);
+        troubled.take(20).map(Report::line).collect()
+    }
+
     /// One line for people.
     #[must_use]
     pub fn summary(&self) -> String {

@@ -2,16 +2,18 @@
 //!
 //! Rounds may overlap: a source that is slow is left to the round that took it, and the others are polled by the next one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
+use super::roster::{Member, Roster};
 use super::round::{self, Round};
+use super::settled::Settled;
 use super::working::{AtWork, Working};
 use super::{Poller, Report, Turn};
 use crate::clock::Millis;
@@ -29,19 +31,10 @@ pub struct Rounds {
     /// Held while the store is asked what is due: a store that is slow is not asked once more each second.
     asking: tokio::sync::Mutex<()>,
     stopping: AtomicBool,
-    sources: HashMap<String, Arc<Member>>,
-    /// Configured order, for a first round.
-    order: Vec<String>,
-    /// Sources that have a state, so that the store's question for due ones finds them.
-    known: Mutex<HashSet<String>>,
-}
-
-/// One source with its backend.
-pub struct Member {
-    /// Definition.
-    pub config: SourceConfig,
-    /// Backend.
-    pub source: Arc<dyn Source>,
+    roster: RwLock<Arc<Roster>>,
+    settled: Settled,
+    /// How often a worker is heard of, see [`Rounds::work`].
+    pub(super) beat: Duration,
 }
 
 impl Rounds {
@@ -54,12 +47,7 @@ impl Rounds {
         members: Vec<(SourceConfig, Arc<dyn Source>)>,
     ) -> Self {
         let mine = members.into_iter().filter(|(config, _)| config.runner == runner);
-        let mut order = Vec::new();
-        let mut sources = HashMap::new();
-        for (config, source) in mine {
-            order.push(config.id.clone());
-            sources.insert(config.id.clone(), Arc::new(Member { config, source }));
-        }
+        let roster = Roster::of(mine.map(|(config, source)| Arc::new(Member::new(config, source))));
         Self {
             poller,
             runner,
@@ -67,10 +55,17 @@ impl Rounds {
             working: Arc::default(),
             asking: tokio::sync::Mutex::default(),
             stopping: AtomicBool::new(false),
-            sources,
-            order,
-            known: Mutex::default(),
+            roster: RwLock::new(Arc::new(roster)),
+            settled: Settled::default(),
+            beat: super::fanout::BEAT,
         }
+    }
+
+    /// The same, with a worker that is heard of this often: for tests.
+    #[must_use]
+    pub fn with_beat(mut self, beat: Duration) -> Self {
+        self.beat = beat;
+        self
     }
 
     /// What polls the sources.
@@ -79,16 +74,26 @@ impl Rounds {
         &self.poller
     }
 
-    /// A source of this process.
+    /// Whose sources are polled.
     #[must_use]
-    pub fn member(&self, id: &str) -> Option<&Arc<Member>> {
-        self.sources.get(id)
+    pub fn runner(&self) -> &str {
+        &self.runner
     }
 
-    /// Ids of this process' sources, in configured order.
+    /// A source of this process.
     #[must_use]
-    pub fn ids(&self) -> &[String] {
-        &self.order
+    pub fn member(&self, id: &str) -> Option<Arc<Member>> {
+        self.roster().member(id).cloned()
+    }
+
+    /// Ids of this process' sources, in the order in which they were defined.
+    #[must_use]
+    pub fn ids(&self) -> Vec<String> {
+        self.roster().ids(None).to_vec()
+    }
+
+    pub(super) fn roster(&self) -> Arc<Roster> {
+        Arc::clone(&self.roster.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Gives every due source its tick, but for those that another round works on. `due` identifies the round; nothing new is
@@ -102,7 +107,7 @@ impl Rounds {
                 return Ok(Round::default());
             };
             self.poller.store.prepare().await?;
-            self.due(due).await?
+            self.due(due, None).await?
         };
         Ok(self.poll(ids, due, deadline, false).await)
     }
@@ -114,19 +119,34 @@ impl Rounds {
 
     /// Polls these sources, due or not when `force`; those that another round works on are left to it.
     pub async fn poll(&self, ids: Vec<String>, due: Millis, deadline: Millis, force: bool) -> Round {
+        self.poll_while(ids, due, deadline, force, &AtomicBool::new(true))
+            .await
+    }
+
+    /// The same, but nothing is begun any more once `going` is false.
+    pub(super) async fn poll_while(
+        &self,
+        ids: Vec<String>,
+        due: Millis,
+        deadline: Millis,
+        force: bool,
+        going: &AtomicBool,
+    ) -> Round {
         let due = believable(due, self.poller.clock.now());
         let mut tasks = JoinSet::new();
         let mut round = Round::default();
+        let roster = self.roster();
         // Taken before the first one waits for a place, so that no later round queues them once more.
         let taken: Vec<_> = ids
             .iter()
-            .filter_map(|id| Some((self.working.begin(id)?, self.sources.get(id).cloned()?)))
+            .filter_map(|id| Some((self.working.begin(id)?, roster.member(id).cloned()?)))
             .collect();
         for (at_work, member) in taken {
             while let Some(done) = tasks.try_join_next() {
                 self.note(done, &mut round);
             }
-            let Some(place) = self.place(deadline).await else {
+            let place = self.place(deadline).await;
+            let Some(place) = place.filter(|_| going.load(Ordering::Relaxed)) else {
                 round.left += 1;
                 continue;
             };
@@ -163,31 +183,36 @@ impl Rounds {
         (!late).then_some(place)
     }
 
-    /// Ids of due sources: those whose state says so, and those that have no state yet.
-    async fn due(&self, due: Millis) -> Result<Vec<String>, store::Error> {
+    /// Ids of due sources, in one shard or all: those whose state says so, and those that have none yet.
+    pub(super) async fn due(&self, due: Millis, shard: Option<&str>) -> Result<Vec<String>, store::Error> {
         let now = self.poller.clock.now();
-        let now = now.max(believable(due, now));
-        let mut ids = self.poller.store.due(&self.runner, now, MAX_DUE).await?;
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.extend(ids.iter().cloned());
-        let fresh: Vec<String> = self
-            .order
-            .iter()
-            .filter(|id| !known.contains(*id))
-            .cloned()
-            .collect();
-        drop(known);
-        ids.retain(|id| self.sources.contains_key(id));
-        ids.extend(fresh);
+        let until = now.max(believable(due, now));
+        let (store, roster) = (&self.poller.store, self.roster());
+        let mut ids = match shard {
+            None => store.due(&self.runner, until, MAX_DUE).await?,
+            Some(shard) => store.due_in(&self.runner, shard, until, MAX_DUE).await?,
+        };
+        let mine = |id: &String| {
+            let member = roster.member(id);
+            member.is_some_and(|member| shard.is_none_or(|shard| member.shard == shard))
+        };
+        ids.retain(mine);
+        let unsettled = self
+            .settled
+            .unsettled(store.as_ref(), &self.runner, &roster, shard, now)
+            .await?;
+        if !unsettled.is_empty() {
+            let found: HashSet<String> = ids.iter().cloned().collect();
+            ids.extend(unsettled.into_iter().filter(|id| !found.contains(id)));
+        }
         Ok(ids)
     }
 
     fn note(&self, done: Result<Report, tokio::task::JoinError>, round: &mut Round) {
         match done {
             Ok(report) => {
-                if !matches!(report.outcome, super::Outcome::Store) {
-                    let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-                    known.insert(report.source.clone());
+                if let Some(member) = self.roster().member(&report.source) {
+                    self.settled.note(member, report.outcome);
                 }
                 if report.worked() {
                     round.reports.push(report);

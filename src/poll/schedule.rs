@@ -53,6 +53,17 @@ pub fn send_due(state: &State, send_every: Duration, now: Millis) -> Option<Mill
 
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// A short name for a schedule, kept beside the due time that was reckoned by it: another name means that it was changed since.
+#[must_use]
+pub fn plan(schedule: &Schedule, zone: Tz) -> String {
+    let words = match schedule {
+        Schedule::Every(every) => format!("every {}", every.as_millis()),
+        // An interval is the same everywhere, a time of day is not.
+        Schedule::Cron(text) => format!("cron {text} {zone}"),
+    };
+    format!("{:08x}", xxhash_rust::xxh3::xxh3_64(words.as_bytes()) >> 32)
+}
+
 /// The first instant after `at` that a cron expression names in `zone`; `None` for an expression that names none.
 #[must_use]
 pub fn cron_after(text: &str, zone: Tz, at: Millis) -> Option<Millis> {

@@ -142,6 +142,13 @@ impl Answer {
             return_value: None,
         }
     }
+
+    /// The same, with these jobs for PollWorker.
+    #[must_use]
+    pub fn with_jobs(mut self, jobs: Vec<String>) -> Self {
+        self.outputs.jobs = jobs;
+        self
+    }
 }
 
 /// A tick may be handed over a moment before its time; more than this is a run by hand.

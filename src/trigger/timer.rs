@@ -1,4 +1,4 @@
-//! TimerPoll: every due source of this app gets its tick.
+//! TimerPoll: every due source of this app gets its tick, here or from a worker.
 
 use std::sync::Arc;
 
@@ -10,17 +10,21 @@ use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
 
 use super::invocation::{Answer, Invocation};
+use super::job::Shard;
+use super::trace::Trace;
 use crate::app::App;
 use crate::clock::iso;
+use crate::poll::Share;
 use crate::poll::window::millis;
 
 /// Answers the timer's call.
 pub(super) async fn poll(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Response {
-    let span = invocation_span("TimerPoll", &headers);
-    work(app, body).instrument(span).await
+    let trace = Trace::of(header(&headers, "traceparent"));
+    let span = invocation_span("TimerPoll", &headers, &trace);
+    work(app, body, trace).instrument(span).await
 }
 
-async fn work(app: Arc<App>, body: Bytes) -> Response {
+async fn work(app: Arc<App>, body: Bytes, trace: Trace) -> Response {
     let now = app.clock().now();
     let tick = match Invocation::parse(&body, "timer").and_then(|call| call.tick(now)) {
         Ok(tick) => tick,
@@ -30,47 +34,52 @@ async fn work(app: Arc<App>, body: Bytes) -> Response {
         Ok(wired) => wired,
         Err(faults) => return failed(StatusCode::INTERNAL_SERVER_ERROR, &faults),
     };
+    let (rounds, settings) = (&wired.rounds, &wired.config.settings);
     // Runs of one timer never overlap: the next tick waits until this one is answered, so it ends in time for it.
-    let deadline = now.saturating_add(millis(wired.config.settings.tick));
-    match wired.rounds.run(tick.due, deadline).await {
-        Ok(round) => {
-            app.note_round(tick.due, &round);
-            let mut logs = Vec::new();
-            if tick.past_due {
-                logs.push(format!("Late run of the tick of {}", iso(tick.due)));
-            }
-            logs.push(round.summary());
-            // The host repeats each line as a trace of its own: enough to see what went wrong, not a line a source.
-            logs.extend(
-                round
-                    .reports
-                    .iter()
-                    .filter(|r| !r.is_good() || r.dead > 0)
-                    .take(20)
-                    .map(crate::poll::Report::line),
-            );
-            tracing::info!(due = %iso(tick.due), past_due = tick.past_due, sources = round.reports.len(), left = round.left, "Tick done");
-            Json(Answer::success(logs)).into_response()
-        }
-        Err(error) => failed(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    let deadline = now.saturating_add(millis(settings.tick));
+    let Share { here, jobs, busy } = match rounds.share(tick.due, settings.inline_limit).await {
+        Ok(share) => share,
+        Err(error) => return failed(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    };
+    let round = rounds.poll(here, tick.due, deadline, false).await;
+    app.note_round(tick.due, &round);
+    let mut logs = Vec::new();
+    if tick.past_due {
+        logs.push(format!("Late run of the tick of {}", iso(tick.due)));
     }
+    logs.push(round.summary());
+    if !jobs.is_empty() || busy > 0 {
+        logs.push(format!(
+            "{} shards handed to workers, {busy} still with them",
+            jobs.len()
+        ));
+    }
+    logs.extend(round.troubles());
+    tracing::info!(
+        due = %iso(tick.due), past_due = tick.past_due, sources = round.reports.len(), left = round.left, jobs = jobs.len(), busy,
+        "Tick done"
+    );
+    let texts = jobs
+        .into_iter()
+        .map(|ticket| Shard::new(ticket, rounds.runner(), tick.due, trace.next()).text());
+    Json(Answer::success(logs).with_jobs(texts.collect())).into_response()
 }
 
 /// Fields that every line logged within a call carries.
-pub(super) fn invocation_span(function: &'static str, headers: &HeaderMap) -> tracing::Span {
-    let text = |name: &str| {
-        headers
-            .get(name)
-            .and_then(|v| v.to_str().ok())
-            .unwrap_or_default()
-            .to_owned()
-    };
+pub(super) fn invocation_span(function: &'static str, headers: &HeaderMap, trace: &Trace) -> tracing::Span {
+    let text = |name: &str| header(headers, name).unwrap_or_default().to_owned();
     tracing::info_span!(
         "invocation",
         function,
         invocation_id = text("x-azure-functions-invocationid"),
         trace_parent = text("traceparent"),
+        trace_id = trace.id,
     )
+}
+
+/// A header's text.
+pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
 }
 
 /// A failed call. The host throws the body away, so the reason is logged first.

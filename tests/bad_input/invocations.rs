@@ -92,13 +92,13 @@ async fn a_call_that_makes_no_sense_is_refused_with_a_reason() {
             "/PollWorker",
             br#"{"Data":{"job":"7"},"Metadata":{"DequeueCount":"5"}}"#.to_vec(),
             422,
-            "(this is 5)".into(),
+            "delivery 5 of 5 was the last, the message goes to the poison queue".into(),
         ),
         (
             "/PollWorker",
             job("{}"),
             422,
-            format!("{none}missing field `job`"),
+            format!("{none}it has no member `job`"),
         ),
         (
             "/PollWorker",
@@ -140,7 +140,19 @@ async fn a_call_that_makes_no_sense_is_refused_with_a_reason() {
             "/PollWorker",
             job(r#"{"job":{"v":2,"sources":["x"]}}"#),
             422,
-            "the job has layout 2, this handler knows 1: was the app rolled back?".into(),
+            format!("{none}missing field `shard`"),
+        ),
+        (
+            "/PollWorker",
+            job(r#"{"job":{"v":2,"shard":"r01","ticket":"t","runner":"lan","due":0}}"#),
+            409,
+            "the job is for the runner lan, this app polls for cloud".into(),
+        ),
+        (
+            "/PollWorker",
+            job(r#"{"job":{"v":3,"sources":["x"]}}"#),
+            422,
+            "the job has layout 3, this handler knows 1 and 2: was the app rolled back?".into(),
         ),
         (
             "/PollWorker",

@@ -68,6 +68,12 @@ impl Rig {
         }
     }
 
+    /// The same store with other sources in a new process.
+    pub fn redefine(&mut self, sources: &str) {
+        sources.clone_into(&mut self.sources);
+        self.rewire(&self.dir.path().join("ca.pem"));
+    }
+
     /// The same store and sources in a new process with one more setting.
     pub fn set(&mut self, name: &str, value: &str) {
         self.settings.push((name.to_owned(), value.to_owned()));

@@ -20,6 +20,7 @@ mod demo;
 mod failure;
 mod fuzz;
 mod infra;
+mod npm;
 mod package;
 mod process;
 mod project;

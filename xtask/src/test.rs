@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
 use crate::project::Project;
-use crate::{bench, conformance, infra as deployment, tidy};
+use crate::{bench, conformance, infra as deployment, npm, tidy};
 
 /// Checks everything, stopping at the first failure.
 #[derive(Debug, clap::Args)]
@@ -38,7 +38,7 @@ enum Outcome {
 }
 
 /// In this order: what fails fast comes first.
-const STEPS: [Step; 11] = [
+const STEPS: &[Step] = &[
     Step {
         name: "prerequisites",
         about: "compiler, Node and Python are there",
@@ -70,6 +70,11 @@ const STEPS: [Step; 11] = [
         run: crash,
     },
     Step {
+        name: "azurite",
+        about: "jobs through the queues of real Azurite",
+        run: azurite,
+    },
+    Step {
         name: "doc",
         about: "documentation builds without a warning",
         run: doc,
@@ -99,7 +104,7 @@ const STEPS: [Step; 11] = [
 /// Runs the steps.
 pub(crate) fn run(project: &Project, args: &Args) -> Result<(), Failure> {
     if args.list {
-        for step in &STEPS {
+        for step in STEPS {
             println!("{:<14} {}", step.name, step.about);
         }
         return Ok(());
@@ -198,6 +203,17 @@ fn crash(project: &Project) -> Result<Outcome, Failure> {
         )),
         Err(error) => Err(Failure::Check(format!("crash does not start: {error}"))),
     }
+}
+
+/// The tests that plain `cargo test` leaves out, since they need Azurite: installed here, where its version is pinned.
+fn azurite(project: &Project) -> Result<Outcome, Failure> {
+    let manifest = project.root.join("tests/queue/package.json");
+    let modules = npm::install(project, &manifest, &project.target.join("azurite"), false)?;
+    let test = project
+        .cargo()
+        .args(["test", "--package", "meterbridge", "--test", "azurite"])
+        .env("AZURITE", modules.join("azurite"));
+    test.run().map(|()| Outcome::Passed)
 }
 
 fn doc(project: &Project) -> Result<Outcome, Failure> {

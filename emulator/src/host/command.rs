@@ -3,11 +3,13 @@
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tokio::sync::broadcast::error::RecvError;
 
 use super::{
     CONSOLE, Cause, FunctionsHost, HostError, HostOptions, Invocation, Keys, Level, LogLine, Outcome,
+    StorageQueue,
 };
 
 /// Options of the command.
@@ -31,6 +33,14 @@ pub struct Args {
     /// Key that callers must show, also for admin; without it nobody is asked
     #[arg(long, env = "EMULATOR_HOST_KEY", hide_env_values = true)]
     pub key: Option<String>,
+    /// Storage account whose queues are used, `UseDevelopmentStorage=true` for Azurite; without it they are in memory
+    #[arg(
+        long,
+        value_name = "CONNECTION STRING",
+        env = "EMULATOR_QUEUE",
+        hide_env_values = true
+    )]
+    pub queue: Option<String>,
     /// Print the handler's own output too
     #[arg(long, short)]
     pub verbose: bool,
@@ -46,6 +56,10 @@ pub async fn run(args: Args) -> Result<(), HostError> {
     options.executable = args.executable;
     options.listen = args.listen;
     options.status_file = args.timer_status;
+    if let Some(connection) = &args.queue {
+        let queue = StorageQueue::connect(connection).map_err(io::Error::other)?;
+        options.queue = Some(Arc::new(queue));
+    }
     options.keys = args.key.map(|key| Keys {
         master: key.clone(),
         function: key,

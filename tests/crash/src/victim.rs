@@ -80,7 +80,8 @@ impl Victim {
             {
                 break;
             }
-            let ticks = wired.rounds.ids().iter().filter_map(|id| {
+            let ids = wired.rounds.ids();
+            let ticks = ids.iter().filter_map(|id| {
                 if self.only.as_ref().is_some_and(|only| only != id) {
                     return None;
                 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::text;
 use crate::failure::Failure;
+use crate::npm;
 use crate::process::Program;
 use crate::project::Project;
 
@@ -23,7 +24,7 @@ impl Sdks {
         newest: bool,
     ) -> Result<Self, Failure> {
         Ok(Self {
-            node_modules: install_node(
+            node_modules: npm::install(
                 project,
                 &scripts.join("package.json"),
                 &directory.join("node"),
@@ -68,36 +69,6 @@ impl Sdks {
     }
 }
 
-fn install_node(project: &Project, wanted: &Path, into: &Path, newest: bool) -> Result<PathBuf, Failure> {
-    let modules = into.join("node_modules");
-    let pins = read(wanted)?;
-    let stamp = into.join("installed");
-    if newest || fs::read_to_string(&stamp).ok().as_ref() != Some(&pins) {
-        println!("Installing the Node SDKs");
-        // A half-installed set never counts as installed; one of other versions is not mixed in.
-        let _ = fs::remove_file(&stamp);
-        let _ = fs::remove_dir_all(&modules);
-        let _ = fs::remove_file(into.join("package-lock.json"));
-        fs::create_dir_all(into).map_err(Failure::file(into))?;
-        let manifest = if newest {
-            pins_as_latest(&pins)?
-        } else {
-            pins.clone()
-        };
-        write(&into.join("package.json"), &manifest)?;
-        let quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
-        project
-            .program("npm")
-            .args(["install", "--prefix", &text(into)])
-            .args(quiet)
-            .run()?;
-        if !newest {
-            write(&stamp, &pins)?;
-        }
-    }
-    Ok(modules)
-}
-
 /// A Python below `into` with the packages that a requirements file pins.
 pub(crate) fn install_python(
     project: &Project,
@@ -127,18 +98,6 @@ pub(crate) fn install_python(
     Ok(python)
 }
 
-/// The same `package.json` with every dependency at its newest version.
-fn pins_as_latest(pins: &str) -> Result<String, Failure> {
-    let not_json = |error| Failure::Check(format!("package.json is not JSON: {error}"));
-    let mut manifest: serde_json::Value = serde_json::from_str(pins).map_err(not_json)?;
-    if let Some(dependencies) = manifest["dependencies"].as_object_mut() {
-        for version in dependencies.values_mut() {
-            *version = "latest".into();
-        }
-    }
-    Ok(manifest.to_string())
-}
-
 /// The packages that a requirements file names.
 fn names(pins: &str) -> Vec<&str> {
     let lines = pins.lines().filter(|line| !line.starts_with('#'));
@@ -159,16 +118,10 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
-    fn the_newest_versions_replace_the_pins() {
-        let latest = pins_as_latest(r#"{"name":"x","dependencies":{"a":"1.2.3","b":"4"}}"#).unwrap();
-        assert_eq!(
-            latest,
-            r#"{"dependencies":{"a":"latest","b":"latest"},"name":"x"}"#
-        );
+    fn packages_are_named_without_their_versions() {
         assert_eq!(names("# SDKs\na-b==1.2\n\nc==3\n"), ["a-b", "c"]);
     }
 }

@@ -12,8 +12,10 @@ const PURE: &[&str] = &[
     "src/poll/gaps",
     "src/poll/past",
     "src/poll/schedule",
+    "src/poll/shard",
     "src/poll/standing",
     "src/forward/pack",
+    "src/trigger/job",
     "src/retry",
     "wire/src",
 ];
