@@ -171,6 +171,36 @@ async fn what_the_store_lost_becomes_dead_letters_and_the_reader_goes_on() {
     }
 }
 
+/// A letter without a body only tells of what is gone: replay sends nothing for it and leaves it as it is.
+#[tokio::test]
+async fn a_letter_without_a_body_is_not_replayed() {
+    let bench = Bench::reader().await;
+    bench.hub.refuse(usize::MAX / 2, down);
+    minutes(&bench, 2).await;
+    let birth = bench.state().await.birth;
+    tamper(&bench, &Shipment::id_of(&birth, 1), |_| None).await;
+    bench.hub.accept();
+    minutes(&bench, 2).await;
+    let before = letters(&bench).await;
+    let (sent, source, now) = (bench.hub.ids(), bench.reaped(), bench.now());
+    let turn = meterbridge::poll::Turn {
+        config: &bench.config,
+        source: source.as_ref(),
+        due: now,
+        deadline: now + MINUTE,
+        force: true,
+    };
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let done = bench.poller.replay(turn, &[before[0].id.clone()], &stop).await;
+    assert!(
+        format!("{:?}", done.letters).contains("missing from the store"),
+        "{:?}",
+        done.letters
+    );
+    assert_eq!(bench.hub.ids(), sent);
+    assert_eq!(letters(&bench).await, before);
+}
+
 /// Killed at every operation while damaged parts are set aside: one letter each, and nothing twice.
 #[tokio::test]
 async fn a_kill_at_every_operation_sets_a_damaged_part_aside_once() {

@@ -103,6 +103,11 @@ impl Poller {
                 done.letters.push((id.clone(), Fate::Gone));
                 continue;
             };
+            if letter.body.is_empty() {
+                // Its rows were gone when it was written: it tells of them, and an empty message would only hide that.
+                done.letters.push((id.clone(), Fate::Refused(letter.why)));
+                continue;
+            }
             match self.send_letter(turn, held, &letter, &mut done.report).await? {
                 Ok(units) => {
                     done.report.messages += 1;
