@@ -4,7 +4,7 @@
 //! on the HTTPS port), checks tokens, sizes, rates and the daily quota as the service documents them, answers with its
 //! status codes and bodies (or closes the connection, and tells why), and fails on demand.
 //! Cloud-to-device messages wait, are locked, settled and counted for either transport; they are sent over the
-//! control API. No twins, no methods, no AMQP, no service side.
+//! control API, as are desired properties and direct methods. No AMQP, no service side.
 //!
 //! Known differences: names of application properties sent as headers arrive in lower case (the HTTP library
 //! folds them); a batch keeps their case. Each message of a batch is metered by itself.
@@ -15,6 +15,7 @@
 //! - `service`: the way of a request, on one screen. `route`, `body`, `access`, `message`, `batch`: its steps, in order.
 //! - `mqtt`: the same over MQTT. `presence`: who is connected. [`Closed`]: why connections were closed.
 //! - [`Devicebound`] and `devicebound`: cloud-to-device messages.
+//! - `twin`: device twins. [`Method`] and `method`: direct methods.
 //! - `intake`: how messages are taken. `meter`: throttle and daily quota. `refusal`, `reply`: what is answered.
 //! - [`Arrived`] and the feed: what was taken. `registry`: the devices and their counters.
 //! - [`Fault`]: what goes wrong on demand. [`token`]: shared access signatures.
@@ -31,10 +32,12 @@ mod control;
 mod devicebound;
 pub(crate) mod fault;
 mod feed;
+mod inner;
 mod intake;
 mod key;
 mod message;
 mod meter;
+mod method;
 mod mqtt;
 mod options;
 mod presence;
@@ -45,10 +48,11 @@ pub(crate) mod route;
 mod service;
 mod stats;
 pub mod token;
+mod twin;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::service::service_fn;
 use rustls::ServerConfig;
@@ -62,12 +66,13 @@ pub use command::{Args, CommandError, run};
 pub use devicebound::{Devicebound, Full, NotSent, Outcome, Settled};
 pub use fault::Fault;
 pub use feed::Arrived;
+pub(crate) use inner::Inner;
 pub use key::{Key, KeyError};
+pub use method::{Answered, Method, NoAnswer};
 pub use options::{Device, HubOptions, Keep, Limits, Policy, Tier};
 pub use stats::{DeviceStats, Stats};
+pub use twin::BadTwin;
 
-use crate::dps;
-use crate::mqtt::Closing;
 use crate::tls::{self, Authority, Serving};
 
 /// A running hub. Clones are the same hub; it stops when the last one is dropped.
@@ -201,6 +206,27 @@ impl Hub {
         entry
             .map(|entry| entry.mailbox.view(now_ms).1)
             .unwrap_or_default()
+    }
+
+    /// Merges into a device's twin and tells the device; returns the twin.
+    ///
+    /// # Errors
+    /// [`BadTwin`]: no such device, or what the hub does not take; nothing is changed then.
+    pub fn change_twin(
+        &self,
+        id: &str,
+        desired: Option<&serde_json::Value>,
+        tags: Option<&serde_json::Value>,
+    ) -> Result<serde_json::Value, BadTwin> {
+        self.0.inner.change_twin(id, desired, tags)
+    }
+
+    /// Calls a direct method of a device and waits for its answer.
+    ///
+    /// # Errors
+    /// [`NoAnswer`].
+    pub async fn invoke(&self, id: &str, method: Method) -> Result<Answered, NoAnswer> {
+        self.0.inner.invoke(id, method).await
     }
 
     /// Whether a device is connected over MQTT.
@@ -338,63 +364,5 @@ impl Drop for Running {
         if let Some((_, task)) = &self.control {
             task.abort();
         }
-    }
-}
-
-/// What every request shares.
-pub(crate) struct Inner {
-    pub(crate) options: HubOptions,
-    pub(crate) registry: registry::Registry,
-    faults: fault::Faults,
-    feed: feed::Feed,
-    meter: meter::Meter,
-    counters: stats::Counters,
-    presence: presence::Presence,
-    closings: closed::Closings,
-    /// A DPS without a listener of its own, served here too.
-    pub(crate) guest: RwLock<Weak<dps::Inner>>,
-}
-
-impl Inner {
-    fn new(options: HubOptions) -> Self {
-        let registry = registry::Registry::default();
-        for device in &options.devices {
-            registry.put(device.clone());
-        }
-        Self {
-            registry,
-            faults: fault::Faults::default(),
-            feed: feed::Feed::new(options.keep),
-            meter: meter::Meter::new(options.limits),
-            counters: stats::Counters::default(),
-            presence: presence::Presence::default(),
-            closings: closed::Closings::default(),
-            guest: RwLock::new(Weak::new()),
-            options,
-        }
-    }
-
-    fn put_device(&self, device: Device) {
-        let (id, enabled) = (device.id.clone(), device.enabled);
-        self.registry.put(device);
-        if !enabled {
-            self.presence
-                .close(&id, Closing::new("DeviceDisabled", "the device was disabled"));
-        }
-    }
-
-    fn remove_device(&self, id: &str) -> bool {
-        let removed = self.registry.remove(id);
-        self.presence
-            .close(id, Closing::new("DeviceNotFound", "the device was removed"));
-        removed
-    }
-
-    fn send_to_device(&self, id: &str, message: Devicebound) -> Result<u64, NotSent> {
-        let entry = self
-            .registry
-            .get(id)
-            .ok_or_else(|| NotSent::NoDevice(id.to_owned()))?;
-        entry.mailbox.send(message, self.options.clock.now_ms())
     }
 }

@@ -25,6 +25,15 @@ const stats = () => ask('GET', '/stats');
 /** Sends a message to the device; gives its sequence number. */
 const toDevice = async (message) => (await ask('POST', own('messages'), message)).sequence;
 
+/** Merges into the device's twin; gives the twin. */
+const changeTwin = (change) => ask('PATCH', own('twin'), change);
+
+/** The device's twin. */
+const twin = () => ask('GET', own('twin'));
+
+/** Calls a direct method of the device; gives its status and payload. */
+const call = (methodName, payload) => ask('POST', own('methods'), { methodName, payload, connectTimeoutInSeconds: 5 });
+
 /** Throws away what waits for the device. */
 const purge = () => ask('DELETE', own('messages'));
 
@@ -76,4 +85,4 @@ const next = (client) => new Promise((resolve, reject) => {
   client.once('error', reject);
 });
 
-module.exports = { ask, next, own, purge, same, sample, settled, stats, toDevice };
+module.exports = { call, changeTwin, next, purge, same, sample, settled, stats, toDevice, twin };

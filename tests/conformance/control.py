@@ -33,6 +33,21 @@ def to_device(message):
     return ask("POST", own("messages"), message)["sequence"]
 
 
+def twin():
+    """The device's twin."""
+    return ask("GET", own("twin"))
+
+
+def change_twin(change):
+    """Merges into the device's twin; gives the twin."""
+    return ask("PATCH", own("twin"), change)
+
+
+def call(name, payload):
+    """Calls a direct method of the device; gives its status and payload."""
+    return ask("POST", own("methods"), {"methodName": name, "payload": payload, "connectTimeoutInSeconds": 5})
+
+
 def settled(sequence, expected):
     """Waits until a message has become something, and fails if it is something else than expected."""
     for _ in range(200):

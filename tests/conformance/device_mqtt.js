@@ -4,7 +4,7 @@
 const { Client } = require('azure-iot-device');
 const { Mqtt, MqttWs } = require('azure-iot-device-mqtt');
 const { device, message, parts, send, sign, use } = require('./device');
-const { next, same, sample, settled, toDevice } = require('./control');
+const { call, changeTwin, next, same, sample, settled, toDevice, twin } = require('./control');
 const { refused, run } = require('./report');
 
 async function operations(transport, Protocol) {
@@ -106,6 +106,53 @@ async function operations(transport, Protocol) {
       const message = await coming;
       await refused('NotImplementedError', () => client.reject(message));
       await refused('NotImplementedError', () => client.abandon(message));
+    }));
+
+  await run({ operation: 'getTwin, reported.update', ...mqtt }, () =>
+    open(device, async (client) => {
+      const mine = await client.getTwin();
+      const state = { mark: `${Date.now()}`, nested: { a: 1, list: [1, 'zwei'] } };
+      await new Promise((resolve, reject) =>
+        mine.properties.reported.update(state, (e) => (e ? reject(e) : resolve())));
+      const { properties } = await twin();
+      for (const [key, value] of Object.entries(state)) {
+        if (JSON.stringify(properties.reported[key]) !== JSON.stringify(value)) {
+          throw new Error(`${key} is ${JSON.stringify(properties.reported[key])}`);
+        }
+      }
+    }));
+
+  await run({ operation: 'reported.update beyond a limit is refused', ...mqtt }, () =>
+    open(device, async (client) => {
+      const mine = await client.getTwin();
+      // The SDK hands on what the hub says, without a class of its own.
+      const failed = await new Promise((resolve) =>
+        mine.properties.reported.update({ large: 'x'.repeat(4097) }, (e) => resolve(e ? e.message : 'accepted')));
+      if (!failed.includes('4097 bytes')) throw new Error(failed);
+    }));
+
+  await run({ operation: "on 'properties.desired'", ...mqtt }, () =>
+    open(device, async (client) => {
+      const mine = await client.getTwin();
+      const interval = Date.now();
+      const told = new Promise((resolve) =>
+        mine.on('properties.desired', (delta) => delta.interval === interval && resolve(delta)));
+      // The subscription goes out with the listener, and a change is told to who has subscribed.
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      const changed = await changeTwin({ desired: { interval, gone: null } });
+      const delta = await told;
+      if (delta.$version !== changed.properties.desired.$version) throw new Error(JSON.stringify(delta));
+    }));
+
+  await run({ operation: 'onDeviceMethod', ...mqtt }, () =>
+    open(device, async (client) => {
+      client.onDeviceMethod('reboot', (request, response) =>
+        response.send(207, { echo: request.payload, name: request.methodName }, () => {}));
+      const answered = await call('reboot', { in: [1, 'Zähler'] });
+      const payload = JSON.stringify({ echo: { in: [1, 'Zähler'] }, name: 'reboot' });
+      if (answered.status !== 207 || JSON.stringify(answered.payload) !== payload) {
+        throw new Error(JSON.stringify(answered));
+      }
     }));
 }
 

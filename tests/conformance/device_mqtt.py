@@ -5,9 +5,9 @@ import os
 import queue
 import time
 
-from azure.iot.device import IoTHubDeviceClient, Message, ProvisioningDeviceClient
+from azure.iot.device import IoTHubDeviceClient, Message, MethodResponse, ProvisioningDeviceClient
 
-from control import settled, to_device
+from control import call, change_twin, settled, to_device, twin
 from report import CA, DEVICE, PARTS, end, expected, gap, group_key, mark, refused, run
 
 # What the operations go over; set before each.
@@ -150,6 +150,59 @@ def receive_later(_record):
         device.shutdown()
 
 
+def twin_reported(_record):
+    device = connected()
+    try:
+        if "desired" not in device.get_twin():
+            raise RuntimeError("no desired properties")
+        state = {"mark": mark(), "nested": {"a": 1, "list": [1, "zwei"]}}
+        device.patch_twin_reported_properties(state)
+        reported = twin()["properties"]["reported"]
+        if {key: reported[key] for key in state} != state:
+            raise RuntimeError(f"{state} came as {reported}")
+    finally:
+        device.shutdown()
+
+
+def twin_refused(_record):
+    device = connected()
+    try:
+        refused("ClientError", lambda: device.patch_twin_reported_properties({"large": "x" * 4097}))
+    finally:
+        device.shutdown()
+
+
+def twin_desired(_record):
+    device = connected()
+    try:
+        told = queue.Queue()
+        device.on_twin_desired_properties_patch_received = told.put
+        # The subscription goes out with the handler, and comes first on the connection.
+        device.get_twin()
+        interval = time.time_ns() // 1000
+        version = change_twin({"desired": {"interval": interval, "gone": None}})["properties"]["desired"]["$version"]
+        patch = told.get(timeout=10)
+        if patch != {"interval": interval, "gone": None, "$version": version}:
+            raise RuntimeError(f"told {patch}")
+    finally:
+        device.shutdown()
+
+
+def method(_record):
+    device = connected()
+    try:
+        def answer(request):
+            payload = {"echo": request.payload, "name": request.name}
+            device.send_method_response(MethodResponse.create_from_method_request(request, 207, payload))
+
+        device.on_method_request_received = answer
+        answered = call("reboot", {"in": [1, "Zähler"]})
+        if answered != {"status": 207, "payload": {"echo": {"in": [1, "Zähler"]}, "name": "reboot"}}:
+            raise RuntimeError(f"answered {answered}")
+    finally:
+        device.shutdown()
+
+
 def register(key):
     service = ProvisioningDeviceClient.create_from_symmetric_key(
         provisioning_host=os.environ["DPS_HOST"],
@@ -197,6 +250,10 @@ def main():
         ("a newer connection takes the older one's place", newer_wins),
         ("on_message_received", receive),
         ("on_message_received, of what was sent while away", receive_later),
+        ("get_twin, patch_twin_reported_properties", twin_reported),
+        ("patch_twin_reported_properties beyond a limit is refused", twin_refused),
+        ("on_twin_desired_properties_patch_received", twin_desired),
+        ("on_method_request_received, send_method_response", method),
         ("register with a key of the group", registered),
         ("send_message to the hub that was assigned", sent_to_assigned),
         ("register with a wrong key is refused", register_with_wrong_key),

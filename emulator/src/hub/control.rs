@@ -15,10 +15,14 @@
 //! | `POST /devices/{id}/messages` | sends to the device: `{"body":"…","messageId":"…","contentType":"…","ttl":60,"properties":{…}}`, all optional |
 //! | `GET /devices/{id}/messages` | what waits for the device, and what became of the others |
 //! | `DELETE /devices/{id}/messages` | throws away what waits |
+//! | `GET /devices/{id}/twin` | properties and tags |
+//! | `PATCH /devices/{id}/twin` | merges and tells the device: `{"desired":{…},"tags":{…}}`, both optional |
+//! | `POST /devices/{id}/methods` | calls a direct method: `{"methodName":"…","payload":…,"responseTimeoutInSeconds":30,"connectTimeoutInSeconds":0}` |
 //!
 //! A message has the fields of [`Arrived`] in camel case; its body is `body` where it is UTF-8, else `bodyBase64`.
 
 mod devicebound;
+mod twin;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -57,6 +61,7 @@ pub(super) fn serve(listener: TcpListener, hub: Arc<Inner>) -> AbortHandle {
         .route("/devices", get(devices))
         .route("/devices/{id}", put(put_device).delete(remove_device))
         .merge(devicebound::routes())
+        .merge(twin::routes())
         .with_state(hub);
     let serving = async move { axum::serve(listener, router).await };
     tokio::spawn(serving).abort_handle()
@@ -77,6 +82,9 @@ POST   /devices/{id}/messages    sends to the device: {\"body\":\"…\",\"proper
                                  correlationId, userId, contentType, contentEncoding, ack, ttl (seconds)
 GET    /devices/{id}/messages    what waits for the device, and what became of the others
 DELETE /devices/{id}/messages    throws away what waits
+GET    /devices/{id}/twin        properties and tags
+PATCH  /devices/{id}/twin        {\"desired\":{…},\"tags\":{…}}, both optional: merged, and the device is told
+POST   /devices/{id}/methods     {\"methodName\":\"…\",\"payload\":…}, and responseTimeoutInSeconds, connectTimeoutInSeconds
 ";
 
 #[derive(Deserialize)]

@@ -5,13 +5,16 @@
 //! # Layout
 //!
 //! - `login`: CONNECT's client id and user name. `topic`: which topic means what. `bag`: the properties in it.
-//! - `session`: a device's connection. `deliveries`: what goes to the device over it. `websocket`: the way in over the HTTPS port.
+//! - `session`: a device's connection. `deliveries`, `twin`, `calls`: what goes to the
+//!   device over it. `websocket`: the way in over the HTTPS port.
 
 mod bag;
+mod calls;
 mod deliveries;
 mod login;
 mod session;
 mod topic;
+mod twin;
 mod websocket;
 
 use std::sync::atomic::{AtomicU64, Ordering};

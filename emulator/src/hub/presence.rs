@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use tokio::sync::oneshot;
+use serde_json::Value;
+use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::method::Answered;
 use crate::mqtt::Closing;
 
 /// The connections by device: one each.
@@ -13,18 +15,37 @@ use crate::mqtt::Closing;
 pub(super) struct Presence {
     connected: Mutex<HashMap<String, Place>>,
     next: AtomicU64,
+    /// Wakes who waits for a device.
+    pub(super) changed: Notify,
+}
+
+/// What a connection is to tell its device.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// Desired properties have changed: the change, with its `$version`.
+    Desired(Value),
+    /// A direct method; a device that has not subscribed to them is not asked.
+    Method {
+        name: String,
+        payload: String,
+        answer: oneshot::Sender<Answered>,
+    },
 }
 
 struct Place {
     number: u64,
     /// Ends the connection.
     end: oneshot::Sender<Closing>,
+    orders: mpsc::UnboundedSender<Order>,
+    /// Whether the device has subscribed to direct methods.
+    takes_methods: bool,
 }
 
 /// A connection's place; the connection ends when told so on `ended`.
 pub(super) struct Seat {
     pub(super) number: u64,
     pub(super) ended: oneshot::Receiver<Closing>,
+    pub(super) orders: mpsc::UnboundedReceiver<Order>,
 }
 
 impl Presence {
@@ -32,14 +53,41 @@ impl Presence {
     pub(super) fn enter(&self, device: &str) -> Seat {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (end, ended) = oneshot::channel();
-        let older = self.lock().insert(device.to_owned(), Place { number, end });
+        let (sender, orders) = mpsc::unbounded_channel();
+        let place = Place {
+            number,
+            end,
+            orders: sender,
+            takes_methods: false,
+        };
+        let older = self.lock().insert(device.to_owned(), place);
         if let Some(older) = older {
             let text = "a newer connection of the same device came (400027); \
                         a device has one connection at a time, so look for a second client with its credentials";
             // It may be at its end by itself.
             let _ = older.end.send(Closing::new("ConnectionReplaced", text));
         }
-        Seat { number, ended }
+        Seat {
+            number,
+            ended,
+            orders,
+        }
+    }
+
+    /// Says whether a device takes direct methods over this connection.
+    pub(super) fn takes_methods(&self, device: &str, number: u64, takes: bool) {
+        if let Some(place) = self.lock().get_mut(device).filter(|place| place.number == number) {
+            place.takes_methods = takes;
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// Has a device told something; `false` if it is not there to be told.
+    pub(super) fn order(&self, device: &str, order: Order) -> bool {
+        let connected = self.lock();
+        let place = connected.get(device);
+        let place = place.filter(|place| place.takes_methods || !matches!(order, Order::Method { .. }));
+        place.is_some_and(|place| place.orders.send(order).is_ok())
     }
 
     /// Gives a place back, unless a newer connection has it.

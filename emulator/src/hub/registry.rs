@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::devicebound::Mailbox;
 use super::options::Device;
 use super::stats::DeviceCounters;
+use super::twin::Shadow;
 
 /// The devices by id.
 #[derive(Default)]
@@ -16,6 +17,7 @@ pub(crate) struct Entry {
     pub(crate) device: Device,
     pub(crate) counters: Arc<DeviceCounters>,
     pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) twin: Arc<Shadow>,
 }
 
 impl Entry {
@@ -25,6 +27,7 @@ impl Entry {
             device,
             counters: Arc::default(),
             mailbox: Arc::default(),
+            twin: Arc::default(),
         }
     }
 
@@ -34,6 +37,7 @@ impl Entry {
             device,
             counters: self.counters.clone(),
             mailbox: self.mailbox.clone(),
+            twin: self.twin.clone(),
         }
     }
 }

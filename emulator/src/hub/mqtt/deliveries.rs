@@ -30,16 +30,30 @@ impl Deliveries {
             "devices/{device}/messages/devicebound/{}",
             bag::write(&message, device)
         );
-        let packet_id = if qos == Qos::AtMostOnce {
-            mailbox.settle(&received.lock, Some(Outcome::Success), now_ms);
-            None
-        } else {
-            // At most 50 wait, so that an id that is long free comes round.
-            self.last_packet_id = self.last_packet_id % u16::MAX + 1;
-            self.unconfirmed.insert(self.last_packet_id, received.lock);
-            Some(self.last_packet_id)
-        };
+        let packet_id = self.packet_id(qos);
+        match packet_id {
+            None => {
+                mailbox.settle(&received.lock, Some(Outcome::Success), now_ms);
+            }
+            Some(id) => {
+                self.unconfirmed.insert(id, received.lock);
+            }
+        }
         Some(Publication::new(topic, message.body.to_vec(), packet_id))
+    }
+
+    /// The id of the next packet, where it takes one.
+    pub(super) fn packet_id(&mut self, qos: Qos) -> Option<u16> {
+        if qos == Qos::AtMostOnce {
+            return None;
+        }
+        loop {
+            self.last_packet_id = self.last_packet_id % u16::MAX + 1;
+            // At most 50 messages wait, so that there is always a free one.
+            if !self.unconfirmed.contains_key(&self.last_packet_id) {
+                return Some(self.last_packet_id);
+            }
+        }
     }
 
     /// The device has confirmed a packet.

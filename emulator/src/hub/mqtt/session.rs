@@ -12,11 +12,13 @@ use bytes::Bytes;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::bag;
+use super::calls::Calls;
 use super::deliveries::Deliveries;
 use super::login::Login;
 use super::topic::{Filter, Topic};
+use super::twin;
 use crate::hub::message::Message;
-use crate::hub::presence::Seat;
+use crate::hub::presence::{Order, Seat};
 use crate::hub::refusal::Refusal;
 use crate::hub::registry::Entry;
 use crate::hub::token::Token;
@@ -68,6 +70,7 @@ pub(super) async fn connect(hub: Arc<Inner>, connect: &Connect) -> Result<Box<dy
         will,
         subscribed: BTreeMap::new(),
         deliveries: Deliveries::default(),
+        calls: Calls::default(),
     }))
 }
 
@@ -76,7 +79,9 @@ fn will(connect: &Connect, device: &str) -> Result<Option<Message>, Closing> {
     let (Some(topic), Some(payload)) = (connect.will_topic(), connect.will_payload()) else {
         return Ok(None);
     };
-    let Topic::Events { bag } = Topic::parse(topic, device)?;
+    let Topic::Events { bag } = Topic::parse(topic, device)? else {
+        return Err(Closing::topic(format!("a will for {topic}: a will is telemetry")));
+    };
     let mut message = message(bag, Bytes::copy_from_slice(payload), connect.will_retain())?;
     // The documented mark of a will among telemetry.
     message
@@ -112,6 +117,7 @@ struct Connected {
     will: Option<Message>,
     subscribed: BTreeMap<Filter, Qos>,
     deliveries: Deliveries,
+    calls: Calls,
 }
 
 #[async_trait]
@@ -119,19 +125,22 @@ impl Session for Connected {
     async fn publish(&mut self, publish: Publish) -> Result<Vec<Publication>, Closing> {
         self.hub.counters.requests.fetch_add(1, Ordering::Relaxed);
         let device = &self.entry.device.id;
-        let Topic::Events { bag } = Topic::parse(publish.topic_name(), device)?;
-        let body = Bytes::copy_from_slice(publish.payload().as_slice());
-        let message = message(bag, body, publish.retain())?;
-        match fault(&self.hub, device).await {
-            Met::Nothing { now_ms } => self.receive(message, now_ms)?,
-            Met::Swallowed => {}
-            Met::Closing { why, .. } => return Err(why),
-            Met::ResetAfter { now_ms } => {
-                self.receive(message, now_ms)?;
-                return Err(
-                    Closing::fault("a fault on demand: reset after a message was taken").with_reset(),
-                );
+        let payload = publish.payload().as_slice();
+        let now_ms = self.hub.options.clock.now_ms();
+        match Topic::parse(publish.topic_name(), device)? {
+            Topic::Events { bag } => {
+                let message = message(bag, Bytes::copy_from_slice(payload), publish.retain())?;
+                self.events(message).await?;
             }
+            Topic::TwinGet { rid } => {
+                let answer = twin::get(&self.entry.twin, rid);
+                return Ok(self.told(Filter::TwinAnswers, answer).into_iter().collect());
+            }
+            Topic::Reported { rid } => {
+                let answer = twin::report(&self.entry.twin, rid, payload, now_ms);
+                return Ok(self.told(Filter::TwinAnswers, answer).into_iter().collect());
+            }
+            Topic::MethodAnswer { status, rid } => self.calls.answered(rid, status, payload)?,
         }
         Ok(Vec::new())
     }
@@ -144,6 +153,11 @@ impl Session for Connected {
             Qos::AtLeastOnce
         };
         self.subscribed.insert(known, granted);
+        if known == Filter::Methods {
+            self.hub
+                .presence
+                .takes_methods(&self.entry.device.id, self.seat.number, true);
+        }
         Ok(granted)
     }
 
@@ -151,6 +165,11 @@ impl Session for Connected {
         // What was never subscribed to may be unsubscribed from (MQTT 3.1.1, 3.10.4).
         if let Ok(known) = Filter::parse(filter, &self.entry.device.id) {
             self.subscribed.remove(&known);
+            if known == Filter::Methods {
+                self.hub
+                    .presence
+                    .takes_methods(&self.entry.device.id, self.seat.number, false);
+            }
         }
     }
 
@@ -170,6 +189,11 @@ impl Session for Connected {
             }
             tokio::select! {
                 () = changed => {}
+                Some(order) = self.seat.orders.recv() => {
+                    if let Some(publication) = self.obey(order) {
+                        return Ok(publication);
+                    }
+                }
                 ended = &mut self.seat.ended => match ended {
                     Ok(why) => return Err(why),
                     Err(_) => pending().await,
@@ -199,6 +223,41 @@ impl Connected {
         let Entry { device, mailbox, .. } = &*self.entry;
         let now_ms = self.hub.options.clock.now_ms();
         self.deliveries.next(mailbox, &device.id, qos, now_ms)
+    }
+
+    /// What an order makes the connection send.
+    fn obey(&mut self, order: Order) -> Option<Publication> {
+        match order {
+            Order::Desired(change) => self.told(Filter::Desired, twin::desired(&change)),
+            Order::Method {
+                name,
+                payload,
+                answer,
+            } => {
+                let subscribed = self.subscribed.contains_key(&Filter::Methods);
+                subscribed.then(|| self.calls.call(&name, payload, answer))
+            }
+        }
+    }
+
+    /// A publication for who has subscribed to it.
+    fn told(&mut self, to: Filter, (topic, payload): twin::Answer) -> Option<Publication> {
+        let qos = *self.subscribed.get(&to)?;
+        Some(Publication::new(topic, payload, self.deliveries.packet_id(qos)))
+    }
+
+    /// Takes telemetry, faults on demand permitting.
+    async fn events(&self, message: Message) -> Result<(), Closing> {
+        match fault(&self.hub, &self.entry.device.id).await {
+            Met::Nothing { now_ms } => self.receive(message, now_ms),
+            Met::Swallowed => Ok(()),
+            Met::Closing { why, .. } => Err(why),
+            Met::ResetAfter { now_ms } => {
+                self.receive(message, now_ms)?;
+                let text = "a fault on demand: reset after a message was taken";
+                Err(Closing::fault(text).with_reset())
+            }
+        }
     }
 
     fn receive(&self, message: Message, now_ms: i64) -> Result<(), Closing> {

@@ -12,6 +12,23 @@ pub(super) enum Topic<'a> {
         /// Everything behind the last `/`.
         bag: &'a str,
     },
+    /// `$iothub/twin/GET/?$rid=R`: what is the twin?
+    TwinGet {
+        /// What the answer repeats.
+        rid: &'a str,
+    },
+    /// `$iothub/twin/PATCH/properties/reported/?$rid=R`: reported properties to merge.
+    Reported {
+        /// What the answer repeats.
+        rid: &'a str,
+    },
+    /// `$iothub/methods/res/{status}/?$rid=R`: the answer to a direct method.
+    MethodAnswer {
+        /// What the device gave.
+        status: i64,
+        /// Which call it answers.
+        rid: &'a str,
+    },
 }
 
 /// What a device may subscribe to.
@@ -35,6 +52,9 @@ impl<'a> Topic<'a> {
                 "a PUBLISH to {topic}, a topic with wildcards"
             )));
         }
+        if let Some(rest) = topic.strip_prefix("$iothub/") {
+            return iothub(topic, rest);
+        }
         let own = topic
             .strip_prefix("devices/")
             .and_then(|rest| rest.strip_prefix(device))
@@ -42,6 +62,33 @@ impl<'a> Topic<'a> {
         match own {
             Some(rest) => telemetry(topic, rest),
             None => Err(Closing::topic(forbidden(topic, device))),
+        }
+    }
+}
+
+/// Topics of the twin and of direct methods.
+fn iothub<'a>(topic: &str, rest: &'a str) -> Result<Topic<'a>, Closing> {
+    let wrong = |what: &str| {
+        Closing::topic(format!(
+            "a PUBLISH to {topic}: {what}; the topics are $iothub/twin/GET/?$rid={{id}}, \
+             $iothub/twin/PATCH/properties/reported/?$rid={{id}} and $iothub/methods/res/{{status}}/?$rid={{id}}"
+        ))
+    };
+    let (path, query) = rest.split_once('?').ok_or_else(|| wrong("it has no query"))?;
+    let rid = query.split('&').find_map(|pair| pair.strip_prefix("$rid="));
+    let rid = rid
+        .filter(|rid| !rid.is_empty())
+        .ok_or_else(|| wrong("it has no $rid"))?;
+    match path {
+        "twin/GET/" => Ok(Topic::TwinGet { rid }),
+        "twin/PATCH/properties/reported/" => Ok(Topic::Reported { rid }),
+        _ => {
+            let status = path
+                .strip_prefix("methods/res/")
+                .and_then(|rest| rest.strip_suffix('/'));
+            let status = status.and_then(|status| status.parse().ok());
+            let status = status.ok_or_else(|| wrong("it is none of the topics of twins and methods"))?;
+            Ok(Topic::MethodAnswer { status, rid })
         }
     }
 }
@@ -71,7 +118,6 @@ fn forbidden(topic: &str, device: &str) -> String {
         (Some("$dps"), _) => format!(
             "a PUBLISH to {topic}: a topic of the DPS, whose user name is {{id scope}}/registrations/{{id}}/api-version=2019-03-31"
         ),
-        (Some("$iothub"), _) => format!("a PUBLISH to {topic}: twins and methods are not emulated yet"),
         _ => format!("a PUBLISH to {topic}: IoT Hub is no broker; send to devices/{device}/messages/events/"),
     }
 }
@@ -130,6 +176,39 @@ mod tests {
                 (Err(why), Err(expected)) => assert!(why.text.contains(expected), "{topic}: {}", why.text),
                 (other, _) => panic!("{topic}: {other:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn topics_of_twins_and_methods() {
+        let good = [
+            ("$iothub/twin/GET/?$rid=1", Topic::TwinGet { rid: "1" }),
+            (
+                "$iothub/twin/PATCH/properties/reported/?$rid=a-b&x=1",
+                Topic::Reported { rid: "a-b" },
+            ),
+            (
+                "$iothub/methods/res/-7/?$rid=f",
+                Topic::MethodAnswer { status: -7, rid: "f" },
+            ),
+        ];
+        for (topic, expected) in good {
+            assert_eq!(Topic::parse(topic, "m").unwrap(), expected);
+        }
+        let bad = [
+            ("$iothub/twin/GET/", "no query"),
+            ("$iothub/twin/GET/?rid=1", "no $rid"),
+            ("$iothub/twin/GET/?$rid=", "no $rid"),
+            (
+                "$iothub/twin/PATCH/properties/desired/?$rid=1",
+                "none of the topics",
+            ),
+            ("$iothub/methods/res/ok/?$rid=1", "none of the topics"),
+            ("$iothub/methods/res/200?$rid=1", "none of the topics"),
+        ];
+        for (topic, expected) in bad {
+            let why = Topic::parse(topic, "m").unwrap_err();
+            assert!(why.text.contains(expected), "{topic}: {}", why.text);
         }
     }
 
