@@ -9,6 +9,10 @@ use clap::Parser;
 use simulator::campaign::campaign;
 use simulator::shrink::shrink;
 
+/// A schedule is documents made, copied and dropped, on all processors at once.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs the tick in a made-up world.
 #[derive(Debug, Parser)]
 struct Cli {

@@ -42,12 +42,6 @@ impl Shelf {
         self.live(id, now).map(found).transpose()
     }
 
-    /// The document itself, where documents are kept as they are.
-    #[must_use]
-    pub fn peek(&self, id: &str, now: Millis) -> Option<Document> {
-        self.read(id, now).ok().flatten().map(|found| found.document)
-    }
-
     /// Documents of one kind, newest id first.
     ///
     /// # Errors
