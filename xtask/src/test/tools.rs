@@ -27,7 +27,8 @@ fn tool(project: &Project, name: &str) -> Result<PathBuf, String> {
     );
     let built = project
         .cargo()
-        .args(["install", "--quiet", "--locked", name, "--root"])
+        // Without optimisation: it is built on every new machine, and runs for a second.
+        .args(["install", "--quiet", "--locked", "--debug", name, "--root"])
         .args([&folder])
         .run();
     match built {
