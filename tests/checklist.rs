@@ -62,6 +62,10 @@ impl Stage {
         ]
     }
 
+    fn key(&self) -> &Key {
+        self.device.primary_key().unwrap()
+    }
+
     fn connection_string(&self) -> String {
         self.device.connection_string(self.hub.host_name())
     }
@@ -69,9 +73,7 @@ impl Stage {
     /// A ready-made token, as the old connector's users pasted it.
     fn token(&self) -> String {
         let resource = format!("{}/devices/bridge", self.hub.host_name());
-        self.device
-            .primary
-            .token(&resource, Utc::now().timestamp() + 86_400, None)
+        self.key().token(&resource, Utc::now().timestamp() + 86_400, None)
     }
 
     /// The way, and the device's connection string.
@@ -135,7 +137,7 @@ async fn s0_04_reading_sent_as_the_device() {
 #[tokio::test]
 async fn s0_05_connection_string_form() {
     let stage = Stage::new().await;
-    let key = stage.device.primary.text();
+    let key = stage.key().text();
     let name = stage.hub.host_name();
     for (count, text) in (1..).zip([
         stage.connection_string(),

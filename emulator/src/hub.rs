@@ -11,7 +11,8 @@
 //!
 //! # Layout
 //!
-//! - [`HubOptions`], [`Device`], [`Policy`], [`Limits`]: what a hub is started with. [`Clock`], [`Key`]: time and keys.
+//! - [`HubOptions`], [`Limits`]: what a hub is started with. [`Device`], [`Policy`], [`Rights`]: who may do what.
+//!   [`Clock`], [`Key`]: time and keys.
 //! - `service`: the way of a request, on one screen. `route`, `body`, `access`, `message`, `batch`: its steps, in order.
 //! - `mqtt`: the same over MQTT. `presence`: who is connected. [`Closed`]: why connections were closed.
 //! - [`Devicebound`] and `devicebound`: cloud-to-device messages.
@@ -32,6 +33,7 @@ mod control;
 mod devicebound;
 pub(crate) mod fault;
 mod feed;
+mod identity;
 mod inner;
 mod intake;
 mod key;
@@ -40,6 +42,7 @@ mod meter;
 mod method;
 mod mqtt;
 mod options;
+mod policy;
 mod presence;
 mod refusal;
 mod registry;
@@ -66,10 +69,12 @@ pub use command::{Args, CommandError, run};
 pub use devicebound::{Devicebound, Full, NotSent, Outcome, Settled};
 pub use fault::Fault;
 pub use feed::Arrived;
+pub use identity::{Authentication, Device};
 pub(crate) use inner::Inner;
 pub use key::{Key, KeyError};
 pub use method::{Answered, Method, NoAnswer};
-pub use options::{Device, HubOptions, Keep, Limits, Policy, Tier};
+pub use options::{HubOptions, Keep, Limits, Tier};
+pub use policy::{Policy, Rights};
 pub use stats::{DeviceStats, Stats};
 pub use twin::BadTwin;
 

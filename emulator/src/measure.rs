@@ -115,7 +115,7 @@ impl Stage {
         let farm = self.farm().await.map_err(part("the readers"))?;
         let key = hub
             .device(DEVICE)
-            .map(|device| device.primary.text())
+            .and_then(|device| Some(device.primary_key()?.text()))
             .unwrap_or_default();
         let address = json!({
             "port": hub.addr().port(),

@@ -136,7 +136,7 @@ async fn a_device_of_a_group_registers_and_sends() {
         (registered.requests, registered.group.as_deref()),
         (2, Some("meters"))
     );
-    assert_eq!(hub.device("meter-007").unwrap().primary, derived);
+    assert_eq!(hub.device("meter-007").unwrap().primary_key(), Some(&derived));
 
     let look_up = format!("POST /{SCOPE}/registrations/meter-007?{VERSION}");
     let token = signed(&derived, "meter-007");

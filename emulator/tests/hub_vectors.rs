@@ -89,8 +89,8 @@ fn derived_keys_match() {
 #[test]
 fn keys_never_show_in_debug_and_bad_ones_say_why() {
     assert_eq!(
-        format!("{:?}", Device::new("m", key(wire::K32)).primary),
-        "Key(…)"
+        format!("{:?}", Device::new("m", key(wire::K32)).authentication),
+        "Sas { primary: Key(…), secondary: Key(…) }"
     );
     assert_eq!(
         Key::parse("%").unwrap_err().to_string(),

@@ -2,8 +2,8 @@
 
 use super::options::DpsOptions;
 use super::refusal::Refusal;
-use crate::hub::Device;
 use crate::hub::token::Token;
+use crate::hub::{Authentication, Device};
 
 /// What a proven request may have: a device identity with the keys it signs with.
 #[derive(Debug)]
@@ -30,22 +30,17 @@ pub(super) fn admit(
     if token.is_expired(now_ms) || token.resource.len() != 3 || !token.covers(&resource) || !policy {
         return Err(Refusal::unauthorized());
     }
-    let signed =
-        |device: &Device| token.is_signed_by(&device.primary) || token.is_signed_by(&device.secondary);
+    let signed = |device: &Device| device.authentication.signed(&token);
     if let Some(own) = options
         .individuals
         .iter()
         .find(|i| i.registration_id == registration_id)
     {
-        let device = Device {
-            id: own
-                .device_id
-                .clone()
-                .unwrap_or_else(|| registration_id.to_owned()),
+        let keys = Authentication::Sas {
             primary: own.primary.clone(),
             secondary: own.secondary.clone(),
-            enabled: true,
         };
+        let device = Device::with(own.device_id.as_deref().unwrap_or(registration_id), keys);
         let admitted = own.enabled && signed(&device);
         return if admitted {
             Ok(Admitted { device, group: None })
@@ -57,12 +52,11 @@ pub(super) fn admit(
         return Err(Refusal::no_enrolment(registration_id));
     }
     for group in options.groups.iter().filter(|group| group.enabled) {
-        let device = Device {
-            id: registration_id.to_owned(),
+        let keys = Authentication::Sas {
             primary: group.primary.derive(registration_id),
             secondary: group.secondary.derive(registration_id),
-            enabled: true,
         };
+        let device = Device::with(registration_id, keys);
         if signed(&device) {
             return Ok(Admitted {
                 device,

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::Inner;
-use super::options::Device;
+use super::identity::Device;
+use super::policy::Rights;
 use super::refusal::Refusal;
 use super::registry::{Entry, is_device_id};
 use super::token::Token;
@@ -42,14 +43,8 @@ pub(super) fn admit(
 }
 
 fn by_policy(hub: &Inner, token: &Token<'_>, device: &str) -> Result<Arc<Entry>, Refusal> {
-    let name = token.policy.as_deref();
-    let policy = hub
-        .options
-        .policies
-        .iter()
-        .find(|policy| Some(policy.name.as_str()) == name);
-    let signed = |key| token.is_signed_by(key);
-    let policy = policy.filter(|p| p.connects_devices && (signed(&p.primary) || signed(&p.secondary)));
+    let policy = hub.options.policies.iter().find(|policy| policy.signed(token));
+    let policy = policy.filter(|policy| policy.rights.hold(Rights::DEVICE_CONNECT));
     policy.ok_or_else(Refusal::unauthorized)?;
     match (hub.registry.get(device), &hub.options.auto_create) {
         (Some(entry), _) => Ok(entry),
@@ -61,8 +56,7 @@ fn by_policy(hub: &Inner, token: &Token<'_>, device: &str) -> Result<Arc<Entry>,
 }
 
 fn by_device_key(hub: &Inner, token: &Token<'_>, device: &str) -> Result<Arc<Entry>, Refusal> {
-    let signed =
-        |device: &Device| token.is_signed_by(&device.primary) || token.is_signed_by(&device.secondary);
+    let signed = |device: &Device| device.authentication.signed(token);
     match (hub.registry.get(device), &hub.options.auto_create) {
         (Some(entry), _) if signed(&entry.device) => Ok(entry),
         (None, Some(group)) => {

@@ -158,7 +158,7 @@ impl Started {
         let authority = Authority::load_or_create(&args.dir)?;
         let group = load_or_create_key(&args.dir.join("group.key"))?;
         let limits = args.limits.map(|units| Limits::documented(args.tier, units));
-        let policies = ["iothubowner", "device", "service"].map(|name| policy(&group, name));
+        let policies = Policy::BUILT_IN.map(|name| policy(&group, name));
         let hub = Hub::start(HubOptions {
             bind: SocketAddr::new(args.bind, args.port),
             mqtt: Some(SocketAddr::new(args.bind, args.mqtt_port)),

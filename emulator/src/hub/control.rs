@@ -44,7 +44,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::task::AbortHandle;
 
 use super::feed::Arrived;
-use super::options::Device;
+use super::identity::{Authentication, Device};
 use super::registry::is_device_id;
 use super::reply::rfc3339;
 use super::{Closed, Fault, Inner, Key, Stats};
@@ -210,10 +210,8 @@ async fn put_device(
             return (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response();
         }
     };
-    for (text, key) in [
-        (asked.primary_key, &mut device.primary),
-        (asked.secondary_key, &mut device.secondary),
-    ] {
+    let Authentication::Sas { primary, secondary } = &mut device.authentication;
+    for (text, key) in [(asked.primary_key, primary), (asked.secondary_key, secondary)] {
         match text.as_deref().map(Key::parse) {
             Some(Ok(parsed)) => *key = parsed,
             Some(Err(error)) => return bad(&error.to_string()),

@@ -5,7 +5,8 @@ use std::sync::{RwLock, Weak};
 use serde_json::Value;
 
 use super::devicebound::{Devicebound, NotSent};
-use super::options::{Device, HubOptions};
+use super::identity::Device;
+use super::options::HubOptions;
 use super::presence::Order;
 use super::twin::BadTwin;
 use super::{closed, fault, feed, meter, presence, registry, stats};

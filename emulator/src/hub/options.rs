@@ -3,7 +3,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::clock::Clock;
+use super::identity::Device;
 use super::key::Key;
+use super::policy::Policy;
 use crate::tls::Authority;
 
 /// Settings of a [`super::Hub`]. Start from `HubOptions::default()` and change what matters.
@@ -41,32 +43,6 @@ pub struct HubOptions {
     pub cursed: Option<String>,
     /// The hub's clock.
     pub clock: Clock,
-}
-
-/// A device identity with symmetric keys.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Device {
-    /// Device id: up to 128 characters, letter case counts.
-    pub id: String,
-    /// Either key signs.
-    pub primary: Key,
-    /// Either key signs.
-    pub secondary: Key,
-    /// A disabled device is known, yet refused.
-    pub enabled: bool,
-}
-
-/// A shared access policy of the hub.
-#[derive(Debug, Clone)]
-pub struct Policy {
-    /// Its name, as in `skn`.
-    pub name: String,
-    /// Either key signs.
-    pub primary: Key,
-    /// Either key signs.
-    pub secondary: Key,
-    /// The right "device connect": may send for devices.
-    pub connects_devices: bool,
 }
 
 /// Tiers, for the billing step alone; [`Limits::documented`] gives the rates and quotas that go with them.
@@ -128,49 +104,6 @@ impl Default for HubOptions {
             cursed: None,
             clock: Clock::system(),
         }
-    }
-}
-
-impl Device {
-    /// An enabled device; the secondary key is derived from the first.
-    pub fn new(id: &str, primary: Key) -> Self {
-        let secondary = primary.derive("secondary");
-        Self {
-            id: id.to_owned(),
-            primary,
-            secondary,
-            enabled: true,
-        }
-    }
-
-    /// What a client is configured with.
-    pub fn connection_string(&self, host_name: &str) -> String {
-        format!(
-            "HostName={host_name};DeviceId={};SharedAccessKey={}",
-            self.id,
-            self.primary.text()
-        )
-    }
-}
-
-impl Policy {
-    /// One of the hub's built-in policies; of these, `iothubowner` and `device` may send for devices. The
-    /// secondary key is derived from the first.
-    pub fn new(name: &str, primary: Key) -> Self {
-        let secondary = primary.derive("secondary");
-        let connects_devices = matches!(name, "iothubowner" | "device");
-        Self {
-            name: name.to_owned(),
-            primary,
-            secondary,
-            connects_devices,
-        }
-    }
-
-    /// What a service is configured with.
-    pub fn connection_string(&self, host_name: &str) -> String {
-        let (name, key) = (&self.name, self.primary.text());
-        format!("HostName={host_name};SharedAccessKeyName={name};SharedAccessKey={key}")
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::devicebound::Mailbox;
-use super::options::Device;
+use super::identity::Device;
 use super::stats::DeviceCounters;
 use super::twin::Shadow;
 
