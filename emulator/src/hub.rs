@@ -4,7 +4,8 @@
 //! on the HTTPS port), checks tokens, sizes, rates and the daily quota as the service documents them, answers with its
 //! status codes and bodies (or closes the connection, and tells why), and fails on demand.
 //! Cloud-to-device messages wait, are locked, settled and counted for either transport; they are sent over the
-//! control API, as are desired properties and direct methods. No AMQP, no service side.
+//! control API, as are desired properties and direct methods. The service side is there over HTTPS, for holders of
+//! policies with the right for it. No AMQP.
 //!
 //! Known differences: names of application properties sent as headers arrive in lower case (the HTTP library
 //! folds them); a batch keeps their case. Each message of a batch is metered by itself.
@@ -17,6 +18,7 @@
 //! - `mqtt`: the same over MQTT. `presence`: who is connected. [`Closed`]: why connections were closed.
 //! - [`Devicebound`] and `devicebound`: cloud-to-device messages.
 //! - `twin`: device twins. [`Method`] and `method`: direct methods.
+//! - `rest`: the service side. `query`: its query language, over `document`, twins as it sees them.
 //! - `intake`: how messages are taken. `meter`: throttle and daily quota. `refusal`, `reply`: what is answered.
 //! - [`Arrived`] and the feed: what was taken. `registry`: the devices and their counters.
 //! - [`Fault`]: what goes wrong on demand. [`token`]: shared access signatures.
@@ -31,6 +33,7 @@ mod closed;
 mod command;
 mod control;
 mod devicebound;
+mod document;
 pub(crate) mod fault;
 mod feed;
 mod identity;
@@ -44,9 +47,11 @@ mod mqtt;
 mod options;
 mod policy;
 mod presence;
+mod query;
 mod refusal;
 mod registry;
 pub(crate) mod reply;
+mod rest;
 pub(crate) mod route;
 mod service;
 mod stats;

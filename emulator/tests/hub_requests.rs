@@ -444,10 +444,10 @@ fn lines() -> Vec<Case> {
         ),
         with_line("the root", "GET /", 404, "ResourceNotFound", 0),
         with_line(
-            "service side",
-            "POST /twins/meter-001?api-version=2021-04-12",
-            404,
-            "ResourceNotFound",
+            "the service side, as a device",
+            "GET /twins/meter-001?api-version=2021-04-12",
+            401,
+            "IotHubUnauthorizedAccess",
             0,
         ),
         with_line(

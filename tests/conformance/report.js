@@ -1,7 +1,8 @@
 // Runs operations one after the other and reports each as one line of JSON on standard output:
 //
 //   {"operation", "sdk", "transport", "took_ms", "error" (null: it did what it should),
-//    "gap" (why it cannot work yet, else null), "sent": [message], "never": ["mark"]}
+//    "gap" (why it cannot work yet, else null), "declined" (why the hub does not offer it, else null),
+//    "sent": [message], "never": ["mark"]}
 //
 // A message is {"mark", "id", "contentType", "contentEncoding", "properties", "body" (or "bodyBase64" where that is
 // not UTF-8), "system" (more of its system properties, if any)}: what the hub has to show of it afterwards. Each one carries its mark as the application property
@@ -33,9 +34,10 @@ function shown(bytes) {
  * Runs one operation.
  *
  * `work` gets `{sent, never}` to put messages into that must, and marks that must never, arrive. With `gap`, the
- * operation is expected to fail for that reason; should it work, the line says so and the gap is to be removed.
+ * operation is expected to fail for that reason; should it work, the line says so and the gap is to be removed. With
+ * `declined`, the hub is known not to offer the operation, and `work` checks that it says so.
  */
-async function run({ operation, sdk, transport, gap = null }, work) {
+async function run({ operation, sdk, transport, gap = null, declined = null }, work) {
   const record = { sent: [], never: [] };
   const began = process.hrtime.bigint();
   let error = null;
@@ -51,7 +53,7 @@ async function run({ operation, sdk, transport, gap = null }, work) {
     clearTimeout(timer);
   }
   const took = Number((process.hrtime.bigint() - began) / 1000000n);
-  const line = { operation, sdk: version(sdk), transport, took_ms: took, error, gap, ...record };
+  const line = { operation, sdk: version(sdk), transport, took_ms: took, error, gap, declined, ...record };
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 

@@ -39,8 +39,9 @@ def gap(transport):
     return f"the SDK dials port {needed}, which the hub could not have: free it, or run as a user who may bind it"
 
 
-def run(operation, transport, work, gap=None, sdk="azure-iot-device"):
-    """Runs one operation and reports it. With `gap` it is expected to fail, for that reason."""
+def run(operation, transport, work, gap=None, sdk="azure-iot-device", declined=None):
+    """Runs one operation and reports it. With `gap` it is expected to fail, for that reason; with `declined` the hub is
+    known not to offer it, and `work` checks that it says so."""
     record = {"sent": [], "never": []}
     outcome = {"error": f"nothing after {PATIENCE} s"}
 
@@ -60,7 +61,7 @@ def run(operation, transport, work, gap=None, sdk="azure-iot-device"):
     thread = threading.Thread(target=attempt, daemon=True)
     thread.start()
     thread.join(PATIENCE)
-    version = f" {importlib.metadata.version(sdk)} (Python)" if sdk == "azure-iot-device" else ""
+    version = f" {importlib.metadata.version(sdk)} (Python)" if sdk.startswith("azure-") else ""
     line = {
         "operation": operation,
         "sdk": sdk + version,
@@ -68,6 +69,7 @@ def run(operation, transport, work, gap=None, sdk="azure-iot-device"):
         "took_ms": round((time.monotonic() - began) * 1000),
         "error": outcome["error"],
         "gap": gap,
+        "declined": declined,
         **record,
     }
     print(json.dumps(line), flush=True)

@@ -69,11 +69,12 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<(), Failure> {
         "device_mqtt.js",
         "provisioning_http.js",
         "provisioning_mqtt.js",
+        "service_rest.js",
     ] {
         let program = hub.tell(sdks.node(project, &scripts, script, hub.remap(&scripts).as_deref()));
         rows.extend(rows_of(script, program, &hub)?);
     }
-    for script in ["device_https.py", "device_mqtt.py"] {
+    for script in ["device_https.py", "device_mqtt.py", "service_rest.py"] {
         let program = hub.tell(sdks.python(project, &scripts.join(script)));
         rows.extend(rows_of(script, program, &hub)?);
     }

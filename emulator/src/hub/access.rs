@@ -1,4 +1,4 @@
-//! Who may send for which device.
+//! Who may send for which device, and who may use the service side.
 
 use std::sync::Arc;
 
@@ -36,10 +36,33 @@ pub(super) fn admit(
         return Err(Refusal::unauthorized());
     };
     if entry.device.enabled {
+        entry.activity.seen(now_ms);
         Ok(entry)
     } else {
         Err(Refusal::disabled(device))
     }
+}
+
+/// Lets a call of the service side through, or says why not. Its token signs with a policy that has the right `needed`,
+/// for the hub or for a part of it that holds `path`.
+pub(super) fn permit(
+    hub: &Inner,
+    authorization: Option<&str>,
+    needed: Rights,
+    path: &[String],
+    now_ms: i64,
+) -> Result<(), Refusal> {
+    let token = authorization
+        .and_then(Token::parse)
+        .ok_or_else(Refusal::unauthorized)?;
+    let mut resource = vec![hub.options.host_name.as_str()];
+    resource.extend(path.iter().map(String::as_str));
+    if token.is_expired(now_ms) || !token.covers(&resource) {
+        return Err(Refusal::unauthorized());
+    }
+    let policy = hub.options.policies.iter().find(|policy| policy.signed(&token));
+    let policy = policy.filter(|policy| policy.rights.hold(needed));
+    policy.map(drop).ok_or_else(Refusal::unauthorized)
 }
 
 fn by_policy(hub: &Inner, token: &Token<'_>, device: &str) -> Result<Arc<Entry>, Refusal> {

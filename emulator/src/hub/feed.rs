@@ -158,7 +158,7 @@ mod tests {
 
     fn take(feed: &Feed, sizes: &[usize]) {
         let device = Device::new("m", Key::random().unwrap());
-        let entry = Entry::new(device);
+        let entry = Entry::new(device, 0);
         let message = |n: &usize| {
             (
                 Message {

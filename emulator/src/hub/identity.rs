@@ -14,8 +14,23 @@ pub struct Device {
     pub enabled: bool,
     /// Why it is disabled, or enabled, in the words of whoever did it.
     pub status_reason: Option<String>,
-    /// Whether it is an IoT Edge device. Kept and shown, and without consequences here.
+    /// Whether it is an IoT Edge device. Kept and shown, and without consequences here, as are the next two.
     pub edge: bool,
+    /// Its place in a hierarchy of IoT Edge devices.
+    pub scope: Option<String>,
+    /// The scopes of the IoT Edge devices above it.
+    pub parents: Vec<String>,
+}
+
+/// A module of a device. Modules are known, and none connects here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Module {
+    /// Module id, of the same characters as a device id.
+    pub(crate) id: String,
+    /// Who manages it, such as `iotEdge`.
+    pub(crate) managed_by: Option<String>,
+    /// How it would prove that it is the module.
+    pub(crate) authentication: Authentication,
 }
 
 /// How a device, or a module, proves who it is.
@@ -44,6 +59,8 @@ impl Device {
             enabled: true,
             status_reason: None,
             edge: false,
+            scope: None,
+            parents: Vec::new(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What every request to a hub shares.
 
-use std::sync::{RwLock, Weak};
+use std::sync::{Arc, RwLock, Weak};
 
 use serde_json::Value;
 
@@ -8,7 +8,8 @@ use super::devicebound::{Devicebound, NotSent};
 use super::identity::Device;
 use super::options::HubOptions;
 use super::presence::Order;
-use super::twin::BadTwin;
+use super::registry::{Condition, Entry, Unwritten};
+use super::twin::{BadTwin, Edit, NotEdited};
 use super::{closed, fault, feed, meter, presence, registry, stats};
 use crate::dps;
 use crate::mqtt::Closing;
@@ -29,7 +30,7 @@ pub(crate) struct Inner {
 
 impl Inner {
     pub(super) fn new(options: HubOptions) -> Self {
-        let registry = registry::Registry::default();
+        let registry = registry::Registry::new(options.clock.clone());
         for device in &options.devices {
             registry.put(device.clone());
         }
@@ -47,19 +48,34 @@ impl Inner {
     }
 
     pub(super) fn put_device(&self, device: Device) {
-        let (id, enabled) = (device.id.clone(), device.enabled);
-        self.registry.put(device);
-        if !enabled {
-            self.presence
-                .close(&id, Closing::new("DeviceDisabled", "the device was disabled"));
+        // Without a condition it is always written.
+        let _ = self.write_device(device, &Condition::None);
+    }
+
+    /// Writes an identity, if the condition is met. A device that is disabled by it is disconnected.
+    pub(super) fn write_device(
+        &self,
+        device: Device,
+        condition: &Condition,
+    ) -> Result<Arc<Entry>, Unwritten> {
+        let entry = self.registry.write(device, condition)?;
+        if !entry.device.enabled {
+            let why = Closing::new("DeviceDisabled", "the device was disabled");
+            self.presence.close(&entry.device.id, why);
         }
+        Ok(entry)
     }
 
     pub(super) fn remove_device(&self, id: &str) -> bool {
-        let removed = self.registry.remove(id);
+        self.delete_device(id, &Condition::Exists).is_ok()
+    }
+
+    /// Removes a device, if the condition is met, and ends its connection.
+    pub(super) fn delete_device(&self, id: &str, condition: &Condition) -> Result<(), Unwritten> {
+        self.registry.remove(id, condition)?;
         self.presence
             .close(id, Closing::new("DeviceNotFound", "the device was removed"));
-        removed
+        Ok(())
     }
 
     pub(super) fn send_to_device(&self, id: &str, message: Devicebound) -> Result<u64, NotSent> {
@@ -78,18 +94,26 @@ impl Inner {
     ) -> Result<Value, BadTwin> {
         let entry = self.registry.get(id);
         let entry = entry.ok_or_else(|| BadTwin(format!("device {id} is not registered")))?;
+        let edit = Edit::merge(desired.cloned(), tags.cloned());
+        match self.edit_twin(&entry, edit, &Condition::None) {
+            Ok(()) => Ok(entry.twin.lock().whole()),
+            Err(NotEdited::Bad(why)) => Err(why),
+            Err(NotEdited::Changed) => Err(BadTwin("the twin was changed meanwhile".to_owned())),
+        }
+    }
+
+    /// Changes a twin, if the condition is met, and tells the device.
+    pub(super) fn edit_twin(
+        &self,
+        entry: &Entry,
+        edit: Edit,
+        condition: &Condition,
+    ) -> Result<(), NotEdited> {
         let mut twin = entry.twin.lock();
-        // Both or none.
-        let mut changed = twin.clone();
-        if let Some(tags) = tags {
-            changed.tag(tags)?;
-        }
-        let told = desired.map(|desired| changed.desire(desired)).transpose()?;
-        *twin = changed;
-        if let Some(told) = told {
+        if let Some(told) = twin.edit(edit, condition, self.options.clock.now_ms())? {
             // Under the lock, so that the device is told in the order of the versions.
-            self.presence.order(id, Order::Desired(told));
+            self.presence.order(&entry.device.id, Order::Desired(told));
         }
-        Ok(twin.whole())
+        Ok(())
     }
 }

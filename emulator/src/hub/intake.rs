@@ -38,6 +38,7 @@ pub(super) fn take(
     hub.meter
         .units(units, now_ms)
         .map_err(|over| Refusal::quota(&options.host_name, over.max, over.used))?;
+    sender.activity.seen(now_ms);
     hub.feed.take(sender, now_ms, metered);
     Ok(())
 }

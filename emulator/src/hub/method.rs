@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -24,6 +25,17 @@ pub struct Method {
     pub answer_within: Duration,
     /// How long to wait for the device to be there.
     pub connect_within: Duration,
+}
+
+/// A call as the service side and the control API ask for it: the body of `POST /twins/{id}/methods`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct MethodCall {
+    method_name: String,
+    #[serde(default)]
+    payload: Value,
+    response_timeout_in_seconds: Option<u64>,
+    connect_timeout_in_seconds: Option<u64>,
 }
 
 /// A device's answer.
@@ -54,9 +66,56 @@ pub enum NoAnswer {
     Invalid(String),
 }
 
+impl MethodCall {
+    /// The call, if its times are such as the hub takes (Azure docs, direct methods: 5 to 300 s for the answer, 0 to 300 s
+    /// to connect).
+    pub(super) fn checked(self) -> Result<Method, NoAnswer> {
+        for (name, seconds, least) in [
+            ("responseTimeoutInSeconds", self.response_timeout_in_seconds, 5),
+            ("connectTimeoutInSeconds", self.connect_timeout_in_seconds, 0),
+        ] {
+            if let Some(seconds) = seconds.filter(|seconds| !(least..=300).contains(seconds)) {
+                return Err(NoAnswer::Invalid(format!(
+                    "{name} is {seconds}, not {least} to 300"
+                )));
+            }
+        }
+        Ok(self.method())
+    }
+
+    /// The call, with its times forced into 1 to 300 s: tests do not want to wait for five.
+    pub(super) fn method(self) -> Method {
+        let answer_within = self.response_timeout_in_seconds.unwrap_or(30).clamp(1, 300);
+        let connect_within = self.connect_timeout_in_seconds.unwrap_or(0).min(300);
+        Method {
+            name: self.method_name,
+            payload: self.payload,
+            answer_within: Duration::from_secs(answer_within),
+            connect_within: Duration::from_secs(connect_within),
+        }
+    }
+}
+
 impl Inner {
     /// Calls a method of a device and waits for its answer.
     pub(super) async fn invoke(self: &Arc<Self>, device: &str, method: Method) -> Result<Answered, NoAnswer> {
+        if self.registry.get(device).is_none() {
+            return Err(NoAnswer::NoDevice(device.to_owned()));
+        }
+        self.call(device, method).await
+    }
+
+    /// The same of a module that is known. None connects here, so that it waits in vain.
+    pub(super) async fn invoke_module(
+        self: &Arc<Self>,
+        device: &str,
+        module: &str,
+        method: Method,
+    ) -> Result<Answered, NoAnswer> {
+        self.call(&format!("{device}/{module}"), method).await
+    }
+
+    async fn call(self: &Arc<Self>, device: &str, method: Method) -> Result<Answered, NoAnswer> {
         let named = method
             .name
             .chars()
@@ -71,9 +130,6 @@ impl Inner {
         if payload.len() > LARGEST {
             let text = format!("the payload has {} bytes, more than {LARGEST}", payload.len());
             return Err(NoAnswer::Invalid(text));
-        }
-        if self.registry.get(device).is_none() {
-            return Err(NoAnswer::NoDevice(device.to_owned()));
         }
         let connected_by = Instant::now() + method.connect_within;
         loop {

@@ -90,12 +90,14 @@ impl Presence {
         place.is_some_and(|place| place.orders.send(order).is_ok())
     }
 
-    /// Gives a place back, unless a newer connection has it.
-    pub(super) fn leave(&self, device: &str, number: u64) {
+    /// Gives a place back, unless a newer connection has it; says whether it did.
+    pub(super) fn leave(&self, device: &str, number: u64) -> bool {
         let mut connected = self.lock();
-        if connected.get(device).is_some_and(|place| place.number == number) {
+        let own = connected.get(device).is_some_and(|place| place.number == number);
+        if own {
             connected.remove(device);
         }
+        own
     }
 
     /// Ends a device's connection, if there is one.

@@ -16,6 +16,8 @@ pub(crate) struct Refusal {
     pub(crate) name: &'static str,
     /// What follows the name in `Message`.
     pub(crate) text: String,
+    /// The error's number, of one in the third shape: `Message` is then itself JSON, as a text.
+    number: Option<u32>,
 }
 
 impl Refusal {
@@ -112,12 +114,27 @@ impl Refusal {
                 "The service is temporarily unavailable",
             ),
             504 => Self::new(status, "GatewayTimeout", "The operation did not complete in time"),
-            _ => Self::new(status, "ServerError", "An internal error occurred, please retry"),
+            _ => Self {
+                status,
+                ..Self::internal()
+            },
         }
     }
 
     /// The body, for request `id` at `stamp` (RFC 3339).
     pub(crate) fn body(&self, id: &str, stamp: &str) -> Bytes {
+        if let Some(number) = self.number {
+            let inner = json!({
+                "errorCode": number,
+                "trackingId": id,
+                "message": self.text,
+                "timestampUtc": stamp,
+                "info": {},
+            });
+            return json!({ "Message": inner.to_string(), "ExceptionMessage": "" })
+                .to_string()
+                .into();
+        }
         json!({
             "Message": format!("ErrorCode:{};{}", self.name, self.text),
             "ExceptionMessage": format!("Tracking ID:{id}-G:0-TimeStamp:{stamp}"),
@@ -126,11 +143,31 @@ impl Refusal {
         .into()
     }
 
-    fn new(status: StatusCode, name: &'static str, text: impl Into<String>) -> Self {
+    /// 500: it is the emulator's own fault.
+    pub(crate) fn internal() -> Self {
+        let text = "An internal error occurred, please retry";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "ServerError", text)
+    }
+
+    pub(super) fn new(status: StatusCode, name: &'static str, text: impl Into<String>) -> Self {
         Self {
             status,
             name,
             text: text.into(),
+            number: None,
+        }
+    }
+
+    /// One in the third shape, as direct methods get it.
+    pub(super) fn nested(
+        status: StatusCode,
+        name: &'static str,
+        number: u32,
+        text: impl Into<String>,
+    ) -> Self {
+        Self {
+            number: Some(number),
+            ..Self::new(status, name, text)
         }
     }
 }

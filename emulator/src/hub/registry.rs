@@ -1,58 +1,102 @@
-//! The devices a hub knows.
+//! The devices a hub knows, and their modules.
+//!
+//! # Layout
+//!
+//! - [`Entry`]: a device. `module`: the modules of one. `record`: what the registry itself says of an identity.
+//! - [`Condition`]: what a write depends on. `activity`: when a device was last heard of.
+
+mod activity;
+mod condition;
+mod module;
+mod record;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::clock::Clock;
 use super::devicebound::Mailbox;
 use super::identity::Device;
 use super::stats::DeviceCounters;
 use super::twin::Shadow;
 
+pub(crate) use activity::Activity;
+pub(crate) use condition::{Condition, Unwritten};
+pub(crate) use module::{ModuleEntry, Modules};
+pub(crate) use record::Record;
+
 /// The devices by id.
-#[derive(Default)]
-pub(crate) struct Registry(RwLock<HashMap<String, Arc<Entry>>>);
+pub(crate) struct Registry {
+    devices: RwLock<HashMap<String, Arc<Entry>>>,
+    clock: Clock,
+}
 
 /// A device, and what is kept for it whatever becomes of its keys.
 pub(crate) struct Entry {
     pub(crate) device: Device,
+    pub(crate) record: Record,
+    pub(crate) activity: Arc<Activity>,
     pub(crate) counters: Arc<DeviceCounters>,
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) twin: Arc<Shadow>,
+    pub(crate) modules: Arc<Modules>,
 }
 
 impl Entry {
     /// A device of which nothing is known yet.
-    pub(crate) fn new(device: Device) -> Self {
+    pub(crate) fn new(device: Device, now_ms: i64) -> Self {
         Self {
             device,
+            record: Record::new(now_ms),
+            activity: Arc::default(),
             counters: Arc::default(),
             mailbox: Arc::default(),
             twin: Arc::default(),
+            modules: Arc::default(),
         }
     }
 
     /// The same with other keys or another state.
-    fn with(&self, device: Device) -> Self {
+    fn with(&self, device: Device, now_ms: i64) -> Self {
+        let switched = device.enabled != self.device.enabled;
         Self {
             device,
+            record: self.record.rewritten(switched.then_some(now_ms)),
+            activity: self.activity.clone(),
             counters: self.counters.clone(),
             mailbox: self.mailbox.clone(),
             twin: self.twin.clone(),
+            modules: self.modules.clone(),
         }
     }
 }
 
 impl Registry {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self {
+            devices: RwLock::default(),
+            clock,
+        }
+    }
+
     /// Adds a device, or replaces its keys and state.
-    pub(crate) fn put(&self, device: Device) -> Arc<Entry> {
-        let mut devices = self.0.write().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn put(&self, device: Device) {
+        // Without a condition it is always written.
+        let _ = self.write(device, &Condition::None);
+    }
+
+    /// Adds a device, or replaces its keys and state, if the condition is met.
+    pub(crate) fn write(&self, device: Device, condition: &Condition) -> Result<Arc<Entry>, Unwritten> {
+        let now_ms = self.clock.now_ms();
+        let mut devices = self.devices.write().unwrap_or_else(PoisonError::into_inner);
+        let known = devices.get(&device.id);
+        condition.check(known.map(|known| &known.record))?;
         let id = device.id.clone();
-        let entry = Arc::new(match devices.get(&id) {
-            Some(known) => known.with(device),
-            None => Entry::new(device),
+        let entry = Arc::new(match known {
+            Some(known) => known.with(device, now_ms),
+            None => Entry::new(device, now_ms),
         });
         devices.insert(id, entry.clone());
-        entry
+        Ok(entry)
     }
 
     /// The device, made by `new` if it is not known.
@@ -60,30 +104,31 @@ impl Registry {
         if let Some(known) = self.get(id) {
             return known;
         }
-        let mut devices = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let entry = || Arc::new(Entry::new(new()));
+        let mut devices = self.devices.write().unwrap_or_else(PoisonError::into_inner);
+        let entry = || Arc::new(Entry::new(new(), self.clock.now_ms()));
         devices.entry(id.to_owned()).or_insert_with(entry).clone()
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<Arc<Entry>> {
-        self.0
+        self.devices
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .get(id)
             .cloned()
     }
 
-    pub(crate) fn remove(&self, id: &str) -> bool {
-        self.0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(id)
-            .is_some()
+    /// Removes a device with all that is kept for it, if the condition is met.
+    pub(crate) fn remove(&self, id: &str, condition: &Condition) -> Result<(), Unwritten> {
+        let mut devices = self.devices.write().unwrap_or_else(PoisonError::into_inner);
+        let known = devices.get(id).ok_or(Unwritten::Missing)?;
+        condition.check(Some(&known.record))?;
+        devices.remove(id);
+        Ok(())
     }
 
     /// All devices, by id.
     pub(crate) fn all(&self) -> BTreeMap<String, Arc<Entry>> {
-        let devices = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let devices = self.devices.read().unwrap_or_else(PoisonError::into_inner);
         devices
             .iter()
             .map(|(id, entry)| (id.clone(), entry.clone()))

@@ -17,6 +17,7 @@ use super::fault::Fault;
 use super::message::Message;
 use super::refusal::Refusal;
 use super::reply::{Reply, Stamp, retry_after};
+use super::rest::{self, Call};
 use super::route::{Route, has_api_version};
 use super::{Inner, access, batch, body, intake, mqtt};
 use crate::dps;
@@ -41,8 +42,12 @@ pub(super) async fn answer(hub: Arc<Inner>, mut request: Request<Incoming>) -> R
     hub.counters.requests.fetch_add(1, Ordering::Relaxed);
     let (head, body) = request.into_parts();
     let route = Route::of(&head.method, head.uri.path(), head.uri.query());
+    let call = (route == Route::Unknown)
+        .then(|| Call::of(&head.method, head.uri.path()))
+        .flatten();
+    let device = call.as_ref().map_or(route.device(), Call::device);
     let limits = hub.options.limits;
-    let fault = hub.faults.take(route.device());
+    let fault = hub.faults.take(device);
     hub.counters
         .faults
         .fetch_add(u64::from(fault.is_some()), Ordering::Relaxed);
@@ -72,11 +77,14 @@ pub(super) async fn answer(hub: Arc<Inner>, mut request: Request<Incoming>) -> R
             retry_after,
             body,
         }) => {
-            return Ok(faulted(&hub, &stamp, &route, code, retry_after, body));
+            return Ok(faulted(&hub, &stamp, device, code, retry_after, body));
         }
         _ => {}
     }
-    let outcome = handle(&hub, &head, &route, body, &stamp);
+    let outcome = match &call {
+        Some(call) => rest::answer(&hub, &head, call, body, &stamp).await,
+        None => handle(&hub, &head, &route, body, &stamp),
+    };
     if matches!(fault, Some(Fault::ResetAfterAccept)) {
         return Err(Hangup);
     }
@@ -154,7 +162,7 @@ fn guest(hub: &Inner, path: &str) -> Option<Arc<dps::Inner>> {
 fn faulted(
     hub: &Inner,
     stamp: &Stamp,
-    route: &Route,
+    device: Option<&str>,
     code: u16,
     after: Option<u32>,
     body: Option<String>,
@@ -163,8 +171,7 @@ fn faulted(
     if status.is_success() {
         return retry_after(stamp.reply(status, body.unwrap_or_default().into()), after);
     }
-    let device = route.device().unwrap_or_default();
-    let refusal = Refusal::of_status(status, &hub.options.host_name, device);
+    let refusal = Refusal::of_status(status, &hub.options.host_name, device.unwrap_or_default());
     retry_after(refused(stamp, &refusal, body), after)
 }
 

@@ -2,18 +2,25 @@
 //!
 //! # Layout
 //!
-//! - [`Twin`] and merging. `limits`: what the hub takes.
+//! - [`Twin`] and merging. `limits`: what the hub takes. `metadata`: when it was changed.
+//! - [`Edit`] and `edit`: changes by the service side.
 
+mod edit;
 mod limits;
+mod metadata;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value, json};
 
+pub(super) use edit::{Edit, NotEdited};
+
 /// One of the parts of a twin.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Part {
     pub(super) properties: Map<String, Value>,
+    /// When each of them was changed.
+    metadata: Map<String, Value>,
     /// Grows by one with each change.
     pub(super) version: u64,
 }
@@ -24,6 +31,12 @@ pub(super) struct Twin {
     pub(super) desired: Part,
     pub(super) reported: Part,
     pub(super) tags: Map<String, Value>,
+    /// The model that the device named when it connected; empty for none.
+    pub(super) model_id: String,
+    /// Grows by one with each change, whoever makes it.
+    pub(super) version: u64,
+    /// Grows by one with each change that the service side makes.
+    edits: u64,
 }
 
 /// Why a change is not taken: the hub's 400, in words.
@@ -46,6 +59,9 @@ impl Default for Twin {
             desired: part.clone(),
             reported: part,
             tags: Map::new(),
+            model_id: String::new(),
+            version: 1,
+            edits: 1,
         }
     }
 }
@@ -67,23 +83,30 @@ impl Twin {
         json!({ "properties": self.for_device(), "tags": self.tags })
     }
 
+    /// The same with `$metadata`, for the service side.
+    pub(super) fn with_metadata(&self) -> Value {
+        json!({ "desired": self.desired.with_metadata(), "reported": self.reported.with_metadata() })
+    }
+
     /// Merges what a device reports; returns the new version.
-    pub(super) fn report(&mut self, patch: &[u8]) -> Result<u64, BadTwin> {
+    pub(super) fn report(&mut self, patch: &[u8], now_ms: i64) -> Result<u64, BadTwin> {
         let patch: Value = serde_json::from_slice(patch)
             .map_err(|error| BadTwin(format!("the reported properties are not JSON: {error}")))?;
-        self.reported.change("reported", &patch)
+        let version = self.reported.change("reported", &patch, now_ms)?;
+        self.version += 1;
+        Ok(version)
     }
 
     /// Merges desired properties; returns what a device is told, with its `$version`.
-    pub(super) fn desire(&mut self, patch: &Value) -> Result<Value, BadTwin> {
-        let version = self.desired.change("desired", patch)?;
+    fn desire(&mut self, patch: &Value, now_ms: i64) -> Result<Value, BadTwin> {
+        let version = self.desired.change("desired", patch, now_ms)?;
         let mut told = patch.clone();
         told["$version"] = version.into();
         Ok(told)
     }
 
     /// Merges tags.
-    pub(super) fn tag(&mut self, patch: &Value) -> Result<(), BadTwin> {
+    fn tag(&mut self, patch: &Value) -> Result<(), BadTwin> {
         let mut tags = self.tags.clone();
         merge_checked("tags", &mut tags, patch)?;
         self.tags = tags;
@@ -98,13 +121,33 @@ impl Part {
         Value::Object(view)
     }
 
+    fn with_metadata(&self) -> Value {
+        let mut view = self.view();
+        view["$metadata"] = metadata::view(&self.metadata);
+        view
+    }
+
     /// All or nothing.
-    fn change(&mut self, name: &'static str, patch: &Value) -> Result<u64, BadTwin> {
+    fn change(&mut self, name: &'static str, patch: &Value, now_ms: i64) -> Result<u64, BadTwin> {
         let mut properties = self.properties.clone();
         merge_checked(name, &mut properties, patch)?;
         self.properties = properties;
         self.version += 1;
+        if let Value::Object(patch) = patch {
+            let version = (name == "desired").then_some(self.version);
+            let stamp = metadata::Stamp {
+                at_ms: now_ms,
+                version,
+            };
+            metadata::touch(&mut self.metadata, patch, stamp);
+        }
         Ok(self.version)
+    }
+
+    /// Takes all properties out; the version stays.
+    fn clear(&mut self) {
+        self.properties.clear();
+        self.metadata.clear();
     }
 }
 
@@ -166,13 +209,13 @@ mod tests {
             (json!({}), json!({"a": 1, "b": 2})),
         ];
         for (number, (patch, expected)) in (2..).zip(steps) {
-            assert_eq!(twin.report(patch.to_string().as_bytes()), Ok(number));
+            assert_eq!(twin.report(patch.to_string().as_bytes(), 0), Ok(number));
             let mut expected = expected;
             expected["$version"] = number.into();
             assert_eq!(twin.for_device()["reported"], expected);
         }
         assert_eq!(
-            twin.desire(&json!({"x": null})),
+            twin.desire(&json!({"x": null}), 0),
             Ok(json!({"x": null, "$version": 2}))
         );
         assert_eq!(twin.for_device()["desired"], json!({"$version": 2}));
@@ -182,9 +225,9 @@ mod tests {
     fn a_bad_change_changes_nothing() {
         let mut twin = Twin::default();
         for patch in ["", "[1]", "null", "\"a\"", "{", r#"{"good":1,"b.d":1}"#] {
-            assert!(twin.report(patch.as_bytes()).is_err(), "{patch}");
+            assert!(twin.report(patch.as_bytes(), 0).is_err(), "{patch}");
         }
-        assert!(twin.desire(&json!([])).is_err() && twin.tag(&json!({"$x": 1})).is_err());
+        assert!(twin.desire(&json!([]), 0).is_err() && twin.tag(&json!({"$x": 1})).is_err());
         assert_eq!(twin, Twin::default());
     }
 }

@@ -29,7 +29,7 @@ pub fn key(text: &str) -> Key {
 }
 
 /// A hub named `localhost` at [`NOW_S`]: devices `meter-001` (K32), `m:1`, `off` (disabled), and the
-/// policies `iothubowner`, `device`, `service` (K64).
+/// built-in policies (K64).
 pub fn options() -> HubOptions {
     let mut devices = vec![Device::new("meter-001", key(K32)), Device::new("m:1", key(K32))];
     devices.push(Device {
@@ -38,9 +38,7 @@ pub fn options() -> HubOptions {
     });
     HubOptions {
         devices,
-        policies: ["iothubowner", "device", "service"]
-            .map(|name| Policy::new(name, key(K64)))
-            .to_vec(),
+        policies: Policy::BUILT_IN.map(|name| Policy::new(name, key(K64))).to_vec(),
         clock: emulator::hub::Clock::fixed(NOW_S * 1000),
         ..HubOptions::default()
     }

@@ -30,6 +30,8 @@ pub(super) struct Hub {
     pub(super) trust: PathBuf,
     /// The device's connection string.
     pub(super) device: String,
+    /// That of the policy which may do everything.
+    owner: String,
     id_scope: String,
     group_key: String,
     control: String,
@@ -91,6 +93,7 @@ impl Hub {
             name: place.name(),
             trust: field("trust ")?.into(),
             device: field("device ")?.to_owned(),
+            owner: field("owner ")?.to_owned(),
             id_scope: between(field("dps ")?, "(id scope ", ")")?,
             group_key: between(field("group ")?, "key ", " ")?,
             control: between(field("control ")?, "http://", " ")?,
@@ -102,6 +105,7 @@ impl Hub {
     pub(super) fn tell(&self, script: Program) -> Program {
         script
             .env("HUB_DEVICE", &self.device)
+            .env("HUB_OWNER", &self.owner)
             .env("HUB_CONTROL", format!("http://{}", self.control))
             .env("HUB_CA", &self.trust)
             .env("HUB_HTTPS_PORT", self.port.to_string())

@@ -39,9 +39,11 @@ impl Operation {
                 Verdict::Failed(format!("works by now: take the gap \"{gap}\" out of the script"))
             }
             (Some(error), None) => Verdict::Failed(error.to_owned()),
-            (None, None) => self
-                .compare(arrived)
-                .map_or_else(Verdict::Failed, |()| Verdict::Passed),
+            (None, None) => match (self.compare(arrived), text("declined")) {
+                (Err(why), _) => Verdict::Failed(why),
+                (Ok(()), Some(reason)) => Verdict::NotOffered(reason.to_owned()),
+                (Ok(()), None) => Verdict::Passed,
+            },
         }
     }
 
@@ -214,6 +216,13 @@ mod tests {
             &json!({"gap": "no MQTT"}),
             &good,
             "FAIL: works by now: take the gap \"no MQTT\" out of the script",
+        );
+        let declined = json!({"declined": "no blobs"});
+        check(&declined, &good, "not offered here: no blobs");
+        check(
+            &json!({"declined": "no blobs", "error": "Error: 200"}),
+            &good,
+            "FAIL: Error: 200",
         );
         assert!(Operation::parse("Traceback").is_err() && Operation::parse("{}").is_err());
     }

@@ -18,6 +18,8 @@ pub(super) enum Verdict {
     Passed,
     /// Tried, and known not to work yet, for this reason.
     NotYet(String),
+    /// Tried, and refused with the words that it is not offered; for this reason.
+    NotOffered(String),
     /// Not tried, for this reason.
     NotRun(String),
     /// Otherwise.
@@ -46,6 +48,7 @@ impl fmt::Display for Verdict {
         match self {
             Self::Passed => f.write_str("pass"),
             Self::NotYet(why) => write!(f, "not yet: {why}"),
+            Self::NotOffered(why) => write!(f, "not offered here: {why}"),
             Self::NotRun(why) => write!(f, "not run: {why}"),
             Self::Failed(why) => write!(f, "FAIL: {why}"),
         }
@@ -69,9 +72,10 @@ pub(super) fn text(rows: &[Row]) -> String {
     }
     let count = |is: fn(&Verdict) -> bool| rows.iter().filter(|row| is(&row.verdict)).count();
     text + &format!(
-        "{} passed, {} not yet possible, {} not run, {} failed\n",
+        "{} passed, {} not yet possible, {} not offered here, {} not run, {} failed\n",
         count(|verdict| matches!(verdict, Verdict::Passed)),
         count(|verdict| matches!(verdict, Verdict::NotYet(_))),
+        count(|verdict| matches!(verdict, Verdict::NotOffered(_))),
         count(|verdict| matches!(verdict, Verdict::NotRun(_))),
         count(Verdict::is_failure),
     )
@@ -87,12 +91,14 @@ mod tests {
             Row::new("sdk 1.0", "HTTPS", "send", Verdict::Passed),
             Row::new("a", "MQTT", "Zähler", Verdict::NotYet("why".to_owned())),
             Row::new("a", "", "b", Verdict::Failed("no".to_owned())),
+            Row::new("a", "", "c", Verdict::NotOffered("what for".to_owned())),
         ];
         let expected = "\
 sdk 1.0  HTTPS  send    pass
 a        MQTT   Zähler  not yet: why
 a               b       FAIL: no
-1 passed, 1 not yet possible, 0 not run, 1 failed
+a               c       not offered here: what for
+1 passed, 1 not yet possible, 1 not offered here, 0 not run, 1 failed
 ";
         assert_eq!(text(&rows), expected);
     }

@@ -1,7 +1,6 @@
 //! Twins and direct methods over the control API.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -12,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::Inner;
-use super::super::method::{Method, NoAnswer};
+use super::super::method::{MethodCall, NoAnswer};
 use super::bad;
 
 pub(super) fn routes() -> Router<Arc<Inner>> {
@@ -49,31 +48,12 @@ async fn change(
     }
 }
 
-/// As the service side names it, `POST /twins/{id}/methods`.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Call {
-    method_name: String,
-    #[serde(default)]
-    payload: Value,
-    #[serde(default = "usual")]
-    response_timeout_in_seconds: u64,
-    #[serde(default)]
-    connect_timeout_in_seconds: u64,
-}
-
-fn usual() -> u64 {
-    30
-}
-
-async fn call(State(hub): State<Arc<Inner>>, Path(id): Path<String>, Json(call): Json<Call>) -> Response {
-    let method = Method {
-        name: call.method_name,
-        payload: call.payload,
-        answer_within: Duration::from_secs(call.response_timeout_in_seconds.clamp(1, 300)),
-        connect_within: Duration::from_secs(call.connect_timeout_in_seconds.min(300)),
-    };
-    let refusal = match hub.invoke(&id, method).await {
+async fn call(
+    State(hub): State<Arc<Inner>>,
+    Path(id): Path<String>,
+    Json(call): Json<MethodCall>,
+) -> Response {
+    let refusal = match hub.invoke(&id, call.method()).await {
         Ok(answered) => return Json(json!(answered)).into_response(),
         Err(refusal) => refusal,
     };

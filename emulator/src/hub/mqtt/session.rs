@@ -60,6 +60,8 @@ pub(super) async fn connect(hub: Arc<Inner>, connect: &Connect) -> Result<Box<dy
     // Beyond a year, which no connection lasts, the addition below could overflow.
     let left = Duration::from_millis(left_ms).min(Duration::from_secs(31_536_000));
     let seat = hub.presence.enter(&login.device);
+    entry.activity.connection_changed(now_ms);
+    entry.twin.lock().model_id = login.model_id.clone().unwrap_or_default();
     Ok(Box::new(Connected {
         hub,
         entry,
@@ -206,7 +208,9 @@ impl Session for Connected {
     fn ended(&mut self, orderly: bool) {
         let now_ms = self.hub.options.clock.now_ms();
         self.deliveries.ended(&self.entry.mailbox, now_ms);
-        self.hub.presence.leave(&self.entry.device.id, self.seat.number);
+        if self.hub.presence.leave(&self.entry.device.id, self.seat.number) {
+            self.entry.activity.connection_changed(now_ms);
+        }
         if let Some(will) = self.will.take().filter(|_| !orderly)
             && let Err(refusal) = self.take(will, now_ms)
         {

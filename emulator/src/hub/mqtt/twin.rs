@@ -16,7 +16,7 @@ pub(super) fn get(twin: &Shadow, rid: &str) -> Answer {
 
 /// The answer to `$iothub/twin/PATCH/properties/reported/`.
 pub(super) fn report(twin: &Shadow, rid: &str, patch: &[u8], now_ms: i64) -> Answer {
-    let outcome = twin.lock().report(patch);
+    let outcome = twin.lock().report(patch, now_ms);
     match outcome {
         Ok(version) => (
             format!("$iothub/twin/res/204/?$rid={rid}&$version={version}"),
