@@ -14,7 +14,7 @@ use super::{Arrived, Device, Hub, HubOptions, Key, KeyError, Limits, Policy, Sta
 use crate::dps::{Dps, DpsOptions, Group};
 use crate::tls::{self, Authority};
 
-/// Azure IoT Hub and DPS on loopback, device side over HTTPS and MQTT.
+/// Azure IoT Hub and DPS on loopback: devices over HTTPS and MQTT, services over HTTPS.
 ///
 /// Keys and certificates are made at the first start and kept in --dir, so that connection strings stay the
 /// same. Arriving messages are shown, one a line, until Ctrl-C.
@@ -69,6 +69,9 @@ Examples:
 
   # a client that trusts it
   SSL_CERT_FILE=.emulator/ca.pem curl …          NODE_EXTRA_CA_CERTS=.emulator/ca.pem node …
+
+  # the service SDKs trust it as well; they log in with the owner's connection string, which is printed
+  REQUESTS_CA_BUNDLE=.emulator/ca.pem python …
 
   # mosquitto's client, with a token as password
   mosquitto_pub -h localhost -p 8883 --cafile .emulator/ca.pem -V mqttv311 -q 1 -i meter-001 \\
