@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
 
+use crate::catalog::Catalog;
 use crate::clock::{Clock, Millis};
 use crate::config::{Config, Fault, Kind, SourceConfig, StoreConfig};
 use crate::forward::hub::Hub;
@@ -35,8 +36,39 @@ pub struct App {
 pub struct Wired {
     /// The configuration.
     pub config: Config,
-    /// The sources and what polls them.
+    /// What polls the sources.
     pub rounds: Rounds,
+    /// Which sources there are: as they were when the process began, until [`Wired::refresh`].
+    pub catalog: Catalog,
+}
+
+impl Wired {
+    /// Takes over what was defined in the store, or found at backends, since the last call. A store that does not answer leaves
+    /// everything as it was; whoever needs it next tells of that.
+    pub async fn refresh(&self) {
+        match self.catalog.refresh().await {
+            Ok(true) => self.define(),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(%error, "The definitions in the store were not read; the known sources are polled on")
+            }
+        }
+    }
+
+    /// The same, but where it is under way nothing is done: for whoever comes every second.
+    pub async fn refresh_if_idle(&self) {
+        match self.catalog.refresh_if_idle().await {
+            Ok(true) => self.define(),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(%error, "The definitions in the store were not read; the known sources are polled on")
+            }
+        }
+    }
+
+    fn define(&self) {
+        self.rounds.define(self.catalog.current().members.iter().cloned());
+    }
 }
 
 /// The last round of this process, for health.
@@ -157,17 +189,21 @@ pub fn wire(config: Config, clock: &Clock) -> Result<Wired, Vec<Fault>> {
         retention: u32::try_from(settings.retention.as_secs()).unwrap_or(u32::MAX),
         limits: Arc::new(Limits::new(settings.limits)),
     };
-    let members = config
-        .sources
-        .iter()
-        .map(|source| (source.clone(), backend(source, &client, clock)));
-    let rounds = Rounds::new(
-        poller,
-        settings.runner.clone(),
-        settings.concurrency,
-        members.collect(),
+    let catalog = Catalog::new(
+        config.clone(),
+        Arc::clone(&poller.store),
+        client,
+        clock.clone(),
+        Arc::clone(&poller.limits),
     );
-    Ok(Wired { config, rounds })
+    let rounds = Rounds::new(poller, settings.runner.clone(), settings.concurrency, Vec::new());
+    let wired = Wired {
+        config,
+        rounds,
+        catalog,
+    };
+    wired.define();
+    Ok(wired)
 }
 
 /// The backend of a source.

@@ -9,15 +9,16 @@ mod progress;
 mod replay;
 mod run;
 mod serve;
+mod sources;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use crate::app::App;
+use crate::app::{self, App, Wired};
 use crate::clock::Clock;
-use crate::config::{self, Config, Fault};
+use crate::config::{self, Config, Fault, SourceConfig};
 use crate::logs;
 
 /// Exit code for a faulty configuration (`EX_USAGE` of sysexits.h).
@@ -60,6 +61,7 @@ enum Command {
     Poll(poll::Poll),
     Backfill(backfill::Backfill),
     Replay(replay::Replay),
+    Sources(sources::Sources),
     /// Check settings, sources, reachability, logins and the hub's token.
     Check(check::Check),
     /// Tell what a configuration will cost at the hub.
@@ -77,8 +79,9 @@ const EXAMPLES: &str = "Examples:
   meterbridge run --runner lan          poll from this machine until Ctrl-C
   meterbridge backfill plant --from 2026-01-01 --until 2026-02-01
   meterbridge plan                      units a day, and what send_every would save
+  meterbridge sources put barn.toml     define a source in the store, without a redeploy
 
-Sources are defined in sources.toml; settings come from the environment. See README.md.";
+Sources are defined in sources.toml, in the store, and found at backends (`sites = \"*\"`); settings come from the environment. See README.md.";
 
 /// Parses the arguments and does what they say.
 #[must_use]
@@ -105,8 +108,9 @@ async fn dispatch(cli: Cli) -> ExitCode {
         Command::Poll(poll) => poll.run(&common).await,
         Command::Backfill(backfill) => backfill.run(&common).await,
         Command::Replay(replay) => replay.run(&common).await,
+        Command::Sources(sources) => sources.run(&common).await,
         Command::Check(check) => check.run(&common).await,
-        Command::Plan(plan) => plan.run(&common),
+        Command::Plan(plan) => plan.run(&common).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "meterbridge", &mut std::io::stdout());
             ExitCode::SUCCESS
@@ -140,9 +144,17 @@ impl Common {
     }
 }
 
+/// The parts, with the sources that the store defines. Where it does not answer, those of the file are known, and the commands say so
+/// by what they need next.
+async fn wired(config: Config, clock: &Clock) -> Result<Wired, ExitCode> {
+    let wired = app::wire(config, clock).map_err(|faults| complain(&faults))?;
+    wired.refresh().await;
+    Ok(wired)
+}
+
 /// Whether all sources that were named exist; says which do where one does not.
-fn all_known(named: &[String], config: &Config) -> Result<(), ExitCode> {
-    let known: Vec<&str> = config.sources.iter().map(|source| source.id.as_str()).collect();
+fn all_known<'a>(named: &[String], sources: impl Iterator<Item = &'a SourceConfig>) -> Result<(), ExitCode> {
+    let known: Vec<&str> = sources.map(|source| source.id.as_str()).collect();
     match named.iter().find(|id| !known.contains(&id.as_str())) {
         None => Ok(()),
         Some(unknown) => {

@@ -7,6 +7,7 @@ mod address;
 mod channels;
 mod connection;
 mod credential;
+mod discovery;
 mod document;
 pub mod duration;
 mod fields;
@@ -22,12 +23,17 @@ mod schedule;
 mod settings;
 mod source;
 mod storage;
+mod stored;
+mod together;
 mod values;
 
-pub use load::{definition_of, load};
+pub use discovery::{DiscoveryConfig, Pattern, Patterns, unusable};
+pub use load::load;
 pub use process::{Process, from_process, process};
 pub use schedule::{cron, timer_period};
 pub use settings::{SETTINGS, Setting};
+pub use stored::{Definition, Draft, Lookup, definition, definition_of, drafts};
+pub use together::Ids;
 pub use values::Get;
 
 use std::path::PathBuf;
@@ -47,8 +53,12 @@ pub struct Config {
     pub settings: Settings,
     /// The sources, from all origins, ids unique.
     pub sources: Vec<SourceConfig>,
+    /// Customers whose sites are found at their backend.
+    pub discoveries: Vec<DiscoveryConfig>,
     /// What is allowed but doubtful; shown by `check`, in the log and in health.
     pub warnings: Vec<String>,
+    /// Settings that definitions in the store may name.
+    pub lookup: Lookup,
 }
 
 /// The application settings.
@@ -74,6 +84,10 @@ pub struct Settings {
     pub concurrency: usize,
     /// What keeps one process from asking too much.
     pub limits: LimitsConfig,
+    /// How the lists of customers' sites are kept.
+    pub discovery: DiscoveryPace,
+    /// Whether this process runs in Azure.
+    pub in_azure: bool,
     /// How many due sources TimerPoll polls itself; more are handed to PollWorker.
     pub inline_limit: usize,
     /// How long delivered documents are kept.
@@ -103,6 +117,15 @@ pub struct LimitsConfig {
     pub backend_concurrency: usize,
     /// Questions to one backend host a minute; 0 sets no bound.
     pub backend_requests: u32,
+}
+
+/// How the lists of customers' sites are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiscoveryPace {
+    /// How often a backend is asked for them.
+    pub every: Duration,
+    /// How long a site that a list no longer holds is polled on.
+    pub grace: Duration,
 }
 
 /// What is logged, and how.
@@ -300,7 +323,7 @@ pub struct RapidM2mConfig {
     pub basic: Option<Secret>,
     /// Customer id, as it is.
     pub customer: String,
-    /// Site id or its 16-digit uid, as it is; `*` is discovery.
+    /// Site id or its 16-digit uid, as it is; `*` in the template of a discovery.
     pub site: String,
     /// `histdata0` … `histdata9`: 0 to 9.
     pub histdata: u8,

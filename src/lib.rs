@@ -14,6 +14,7 @@
 //! - [`store`]: remembers: Cosmos DB, or an embedded SQLite file.
 //! - [`forward`]: delivers: packs, signs, sends and classifies the hub's answers.
 //! - [`api`]: the second door, for people. It never polls by itself.
+//! - [`catalog`]: which sources there are now: of the file, of the store, and found at backends.
 //! - [`config`]: every setting; the only module that reads the environment.
 //! - [`app`]: the parts, wired once per process.
 //!
@@ -21,6 +22,7 @@
 
 pub mod api;
 pub mod app;
+pub mod catalog;
 pub mod cli;
 pub mod clock;
 pub mod config;

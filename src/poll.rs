@@ -21,6 +21,7 @@ mod failure;
 mod fanout;
 mod freeze;
 pub mod gaps;
+mod left;
 mod limits;
 mod note;
 pub mod past;

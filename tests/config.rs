@@ -324,7 +324,7 @@ fn a_wrong_setting_is_one_fault() {
     check(&site(&[("Site_ID", "a,b,a")]), "Site_ID: names `a` twice");
     check(
         &site(&[("Site_ID", "*")]),
-        "Site_ID: is `*`, but a customer's sites cannot be found yet; list the sites",
+        "Site_ID: is `*`, which these settings do not know; name the sites, or write `sites = \"*\"` in sources.toml",
     );
     check(
         &site(&[("Base64encodedUsernamePassword", "reader:hunter2")]),
@@ -654,7 +654,7 @@ fn a_wrong_source_is_one_fault() {
     );
     check(
         &site("").replace("\"s\"", "\"*\""),
-        "sources.toml:6 [b].site: is `*`, but a customer's sites cannot be found yet; list the sites",
+        "sources.toml:6 [b].site: is `*`, which names no site; write `sites = \"*\"`",
     );
     check(
         &site("sites = [\"a\"]").replace("id = \"b\"\n", ""),
@@ -667,7 +667,6 @@ fn a_wrong_source_is_one_fault() {
     let sites =
         |list: &str| backend(&format!("channels = [\"ch0\"]\nsites = {list}")).replace("id = \"b\"\n", "");
     check(&sites("[]"), "sources.toml:6 [source 1].sites: is empty");
-    check(&sites("\"*\""), "[source 1].sites: is `*`");
     check(
         &sites("[\"a\",\n\".\"]"),
         "sources.toml:7 [source 1].sites: `.` cannot be asked for",
@@ -1214,7 +1213,7 @@ fn only_the_table_is_read() {
 #[test]
 fn a_document_defines_one_source() {
     let good = definition_of(&json!({
-        "id": "home", "kind": "tasmota", "url": "reader.local", "every": "30s", "zone": "Europe/Berlin", "password": "a$${b}",
+        "id": "home", "kind": "tasmota", "url": "reader.local", "every": "30s", "zone": "Europe/Berlin", "referer": "a$${b}",
         "runner": "lan", "user": null,
         "channels": {"/SML/Total_in": {"obis": "1.8.0", "scale": 0.001}},
     }))
@@ -1226,7 +1225,7 @@ fn a_document_defines_one_source() {
     let Kind::Tasmota(reader) = &good.kind else {
         panic!("{good:?}")
     };
-    assert_eq!(reader.password.as_ref().map(Secret::reveal), Some("a${b}"));
+    assert_eq!(reader.referer.as_deref(), Some("a${b}"));
     assert_eq!(
         reader.channels[0].scale.map(|s| s.to_string()).as_deref(),
         Some("0.001")
@@ -1246,7 +1245,7 @@ fn a_document_defines_one_source() {
         &[
             "[home].every: `1s1` is no duration",
             "[home].url: is a number",
-            "[home].password: `${COSMOS_KEY}` is replaced in the sources file only",
+            "[home].password: `${COSMOS_KEY}` is replaced",
         ],
     );
     let several = json!({"kind": "rapidm2m", "url": "https://b.example/", "customer": "c", "sites": ["a", "b"], "channels": ["ch0"]});

@@ -67,4 +67,6 @@ suite! {
     text_of_any_script_survives
     of_sixteen_racers_one_wins
     a_counter_loses_no_increment
+    definitions_change_with_what_tells_of_them
+    changes_of_different_definitions_all_count
 }

@@ -796,3 +796,44 @@ async fn sites_can_be_added_while_it_runs() {
         "a stopped backend refuses"
     );
 }
+
+/// The list of a customer's sites follows what is added and taken away, in the shape that the vendor's driver reads.
+#[tokio::test]
+async fn the_list_follows_the_sites() {
+    let backend = Backend::start(written()).await.unwrap();
+    let list = async || {
+        let (status, body) = ask(&backend, "/api/1/customers/th.drones%40gmail.com/sites").await;
+        let list: Value = serde_json::from_str(&body).unwrap();
+        let ids = list.as_array().map(|sites| {
+            let of = |site: &Value| {
+                assert_eq!(site["_uid"].as_str().map(str::len), Some(16), "{site}");
+                assert_eq!(site["customer_id"], CUSTOMER);
+                site["site_id"].as_str().unwrap().to_owned()
+            };
+            sites.iter().map(of).collect::<Vec<_>>()
+        });
+        (status, ids.unwrap_or_default())
+    };
+    assert_eq!(list().await, (200, vec![SITE.to_owned()]));
+    let new = SiteOptions::generated("Zähler/2", Channel::numbered(1), Generator::default());
+    backend.add_site(CUSTOMER, new);
+    assert_eq!(list().await.1, [SITE, "Zähler/2"]);
+    assert!(backend.remove_site(CUSTOMER, SITE));
+    assert!(!backend.remove_site(CUSTOMER, SITE) && !backend.remove_site("nobody", "Zähler/2"));
+    assert_eq!(list().await.1, ["Zähler/2"]);
+    assert_eq!(ask(&backend, &format!("{HIST}/youngest")).await.0, 404);
+}
+
+/// A fault of lists hits these alone.
+#[tokio::test]
+async fn a_fault_of_lists_leaves_the_series_alone() {
+    let backend = Backend::start(written()).await.unwrap();
+    backend.fail(Scope::Lists, Fault::status(500), None);
+    for list in ["/api/1/customers/th.drones%40gmail.com/sites", "/api/1/sites"] {
+        assert_eq!(ask(&backend, list).await.0, 500, "{list}");
+    }
+    assert_eq!(ask(&backend, &format!("{HIST}/youngest")).await.0, 200);
+    assert_eq!(ask(&backend, "/api/1/customers").await.0, 200);
+    backend.recover();
+    assert_eq!(ask(&backend, "/api/1/sites").await.0, 200);
+}

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::app::{App, Wired};
+use crate::catalog::{Discovered, Sources};
 use crate::clock::{Millis, iso};
 use crate::store::documents::ShardDoc;
 use crate::store::{Document, List};
@@ -32,7 +33,34 @@ struct Health {
     /// Work that was handed to PollWorker; absent where none ever was.
     #[serde(skip_serializing_if = "Option::is_none")]
     jobs: Option<Jobs>,
+    /// Faults of definitions in the store: these sources alone are not polled.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    definitions: Vec<String>,
+    /// Customers whose sites are found at their backend.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    discoveries: Vec<Discovery>,
     sources: Vec<SourceHealth>,
+}
+
+/// A customer whose sites are found at the backend.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Discovery {
+    name: String,
+    customer: String,
+    backend: String,
+    /// When they were listed last; absent until they were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listed: Option<String>,
+    /// Sites that are sources.
+    taken: usize,
+    /// Sites that the patterns leave out.
+    left_out: usize,
+    /// Sites that the last list did not hold and that are polled on for a while.
+    vanished: usize,
+    /// Why they could not be listed the last time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trouble: Option<String>,
 }
 
 /// Jobs, counted by what the workers themselves noted: the host does not tell what lies in its queues.
@@ -91,6 +119,8 @@ pub(super) async fn show(State(app): State<Arc<App>>) -> Response {
             store: None,
             last_tick: None,
             jobs: None,
+            definitions: Vec::new(),
+            discoveries: Vec::new(),
             sources: Vec::new(),
         },
     };
@@ -116,8 +146,12 @@ async fn of(app: &App, wired: &Wired) -> Health {
             troubled: last.troubled,
         }),
         jobs: None,
+        definitions: Vec::new(),
+        discoveries: Vec::new(),
         sources: Vec::new(),
     };
+    wired.refresh().await;
+    defined(&wired.catalog.current(), &mut health);
     let now = app.clock().now();
     let question = List {
         source: None,
@@ -166,6 +200,42 @@ async fn of(app: &App, wired: &Wired) -> Health {
         Err(error) => health.warnings.push(error.to_string()),
     }
     health
+}
+
+/// What the store defines and backends list, as far as it is in trouble.
+fn defined(known: &Sources, health: &mut Health) {
+    health.warnings.extend(known.warnings.iter().cloned());
+    health.warnings.extend(
+        known
+            .trouble
+            .iter()
+            .map(|why| format!("definitions in the store: {why}")),
+    );
+    health.definitions = known.faults.iter().map(ToString::to_string).collect();
+    health.discoveries = known.discoveries.iter().map(discovery).collect();
+    let is_troubled = |one: &Discovery| one.trouble.is_some() || one.vanished > 0;
+    if !known.troubles().is_empty() || health.discoveries.iter().any(is_troubled) {
+        health.status = "troubled";
+    }
+}
+
+fn discovery(discovered: &Discovered) -> Discovery {
+    let (backend, customer) = discovered.config.subject();
+    let doc = discovered.sites.as_ref();
+    let gone = doc
+        .iter()
+        .flat_map(|doc| &doc.sites)
+        .filter(|site| site.gone.is_some());
+    Discovery {
+        name: discovered.config.name.clone(),
+        customer: customer.to_owned(),
+        backend,
+        listed: doc.and_then(|doc| doc.at).map(iso),
+        taken: discovered.taken,
+        left_out: discovered.left_out,
+        vanished: gone.count(),
+        trouble: doc.and_then(|doc| doc.trouble.clone()),
+    }
 }
 
 fn jobs(shards: &[ShardDoc], now: Millis) -> Option<Jobs> {

@@ -11,9 +11,9 @@ use clap::Args;
 use indicatif::ProgressBar;
 
 use super::{BAD_CONFIGURATION, Common, FAILED};
-use crate::app::{self, Wired};
+use crate::app::Wired;
 use crate::clock::{Clock, Millis, iso};
-use crate::config::{Config, SourceConfig, instant};
+use crate::config::{SourceConfig, instant};
 use crate::poll::backfill::{Backfilled, Order, Stands, told};
 use crate::poll::past::Wish;
 use crate::poll::{Member, Turn};
@@ -54,13 +54,13 @@ impl Backfill {
             Err(code) => return code,
         };
         let clock = Clock::system();
-        let wish = match self.wish(&config, clock.now()) {
-            Ok(wish) => wish,
+        let wired = match super::wired(config, &clock).await {
+            Ok(wired) => wired,
             Err(code) => return code,
         };
-        let wired = match app::wire(config, &clock) {
-            Ok(wired) => wired,
-            Err(faults) => return super::complain(&faults),
+        let wish = match self.wish(&wired, clock.now()) {
+            Ok(wish) => wish,
+            Err(code) => return code,
         };
         let Some(member) = wired.rounds.member(&self.source) else {
             eprintln!(
@@ -93,10 +93,11 @@ impl Backfill {
     }
 
     /// The range that was asked for; none to cancel.
-    fn wish(&self, config: &Config, now: Millis) -> Result<Option<Wish>, ExitCode> {
-        super::all_known(std::slice::from_ref(&self.source), config)?;
-        let source = config.sources.iter().find(|source| source.id == self.source);
-        let (Some(source), Some(from), Some(until)) = (source, &self.from, &self.until) else {
+    fn wish(&self, wired: &Wired, now: Millis) -> Result<Option<Wish>, ExitCode> {
+        let known = wired.catalog.current();
+        super::all_known(std::slice::from_ref(&self.source), known.configs())?;
+        let (Some(source), Some(from), Some(until)) = (known.source(&self.source), &self.from, &self.until)
+        else {
             return Ok(None);
         };
         let from = instant_of("--from", from, source)?;

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::{Common, FAILED};
-use crate::app;
+use crate::app::{self, Wired};
+use crate::catalog::Sources;
 use crate::clock::{Clock, Millis, iso};
 use crate::config::{Config, Identity, Schedule, SourceConfig};
 use crate::poll::gaps::{Interval, describe};
 use crate::poll::standing::standing;
+use crate::poll::window::millis;
 use crate::source::Finding;
 use crate::store::Store;
 use crate::store::documents::{Document, State};
@@ -34,7 +36,9 @@ impl Check {
             Ok(config) => config,
             Err(code) => return code,
         };
-        if let Err(code) = super::all_known(&self.sources, &config) {
+        if self.offline
+            && let Err(code) = super::all_known(&self.sources, config.sources.iter())
+        {
             return code;
         }
         let mut sheet = Sheet::default();
@@ -42,6 +46,10 @@ impl Check {
             good: true,
             text: format!("settings: {} sources", config.sources.len()),
         });
+        for discovery in &config.discoveries {
+            let (backend, customer) = discovery.subject();
+            sheet.note(&format!("the sites of {customer} at {backend} are found there"));
+        }
         for warning in &config.warnings {
             sheet.note(warning);
         }
@@ -51,6 +59,7 @@ impl Check {
         }
         let clock = Clock::system();
         let mut kept = None;
+        let mut sources = config.sources.clone();
         match app::wire(config.clone(), &clock) {
             Ok(wired) => {
                 let store = &wired.rounds.poller().store;
@@ -69,11 +78,21 @@ impl Check {
                 };
                 sheet.say(&finding);
                 if finding.good {
-                    self.gaps(&config, store.as_ref(), &mut sheet).await;
+                    wired.refresh().await;
+                    let known = wired.catalog.current();
+                    if let Err(code) = super::all_known(&self.sources, known.configs()) {
+                        return code;
+                    }
+                    sources = known.configs().cloned().collect();
+                    defined(&known, config.sources.len(), &mut sheet);
+                    self.gaps(&sources, store.as_ref(), &mut sheet).await;
                 }
                 sheet.head("hub");
                 for finding in wired.rounds.poller().forward.inspect().await {
                     sheet.say(&finding);
+                }
+                if self.sources.is_empty() {
+                    lists(&wired, &mut sheet).await;
                 }
             }
             Err(faults) => {
@@ -88,8 +107,7 @@ impl Check {
         let Ok(client) = crate::http::client(&[]) else {
             return sheet.end();
         };
-        let chosen: Vec<&SourceConfig> = config
-            .sources
+        let chosen: Vec<&SourceConfig> = sources
             .iter()
             .filter(|source| self.sources.is_empty() || self.sources.contains(&source.id))
             .collect();
@@ -114,8 +132,8 @@ impl Check {
 
 impl Check {
     /// What the ledgers of the chosen sources list as missing.
-    async fn gaps(&self, config: &Config, store: &dyn Store, sheet: &mut Sheet) {
-        for source in &config.sources {
+    async fn gaps(&self, sources: &[SourceConfig], store: &dyn Store, sheet: &mut Sheet) {
+        for source in sources {
             let chosen = self.sources.is_empty() || self.sources.contains(&source.id);
             let Some(expected) = source.expected.filter(|_| chosen) else {
                 continue;
@@ -141,6 +159,87 @@ impl Check {
                     "{}: overdue, no row since {}",
                     source.id,
                     iso(gaps.newest)
+                ));
+            }
+        }
+    }
+}
+
+/// What the store defines, and what is wrong with it.
+fn defined(known: &Sources, of_file: usize, sheet: &mut Sheet) {
+    let more = known.members.len().saturating_sub(of_file);
+    if more > 0 || !known.faults.is_empty() {
+        let text = format!("store: {more} more sources, defined there or found at backends");
+        sheet.say(&Finding { good: true, text });
+    }
+    if let Some(trouble) = &known.trouble {
+        let text = format!("definitions in the store: {trouble}");
+        sheet.say(&Finding { good: false, text });
+    }
+    for fault in &known.faults {
+        let text = format!("definition in the store: {fault}");
+        sheet.say(&Finding { good: false, text });
+    }
+    for warning in &known.warnings {
+        sheet.note(&format!("definition in the store: {warning}"));
+    }
+}
+
+/// The lists of customers' sites: as they were listed last, and as the backend lists them now. Nothing is stored.
+async fn lists(wired: &Wired, sheet: &mut Sheet) {
+    for discovered in &wired.catalog.current().discoveries {
+        let config = &discovered.config;
+        let (backend, customer) = config.subject();
+        sheet.head(&format!(
+            "sites of {customer} at {backend} ({}, {})",
+            config.name, config.template.origin
+        ));
+        sheet.say(&match wired.catalog.look(config).await {
+            Ok(listed) => Finding {
+                good: true,
+                text: {
+                    let taken = listed
+                        .iter()
+                        .filter(|site| config.patterns.takes(&site.id))
+                        .count();
+                    let left_out = listed.len() - taken;
+                    format!(
+                        "{} sites are listed now: {taken} taken, {left_out} left out by the patterns",
+                        listed.len()
+                    )
+                },
+            },
+            Err(error) => Finding {
+                good: false,
+                text: error.to_string(),
+            },
+        });
+        let Some(doc) = &discovered.sites else {
+            sheet.note("no list was stored yet; the next tick asks for it");
+            continue;
+        };
+        if let Some(at) = doc.at {
+            sheet.note(&format!(
+                "{} sources, as listed at {}; asked again at {}",
+                discovered.taken,
+                iso(at),
+                iso(doc.next)
+            ));
+        }
+        if let Some(trouble) = &doc.trouble {
+            sheet.note(&format!("failed {} times in a row: {trouble}", doc.failures));
+        }
+        for remark in &doc.remarks {
+            sheet.note(remark);
+        }
+        let grace = millis(wired.config.settings.discovery.grace);
+        for site in &doc.sites {
+            if let Some(gone) = site.gone {
+                let until = iso(gone.saturating_add(grace));
+                sheet.note(&format!(
+                    "{} has not been listed since {}; it is polled on until {until}",
+                    site.site,
+                    iso(gone)
                 ));
             }
         }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{Common, preview};
-use crate::config::{Config, Format, Kind, PackConfig, Schedule, SourceConfig};
+use crate::app;
+use crate::clock::Clock;
+use crate::config::{Config, DiscoveryConfig, Format, Kind, PackConfig, Schedule, SourceConfig, StoreConfig};
 use crate::reading::{Channel, Rows};
 
 /// Tell what a configuration will cost: units a day, sends a second, tier.
@@ -18,6 +20,9 @@ pub(super) struct Plan {
     /// A typical value.
     #[arg(long, default_value = "12345.678", value_name = "NUMBER")]
     value: String,
+    /// Only the sources of sources.toml: the store is not asked for others.
+    #[arg(long)]
+    offline: bool,
 }
 
 /// What one source costs under one choice.
@@ -30,7 +35,7 @@ pub(super) struct Cost {
 }
 
 impl Plan {
-    pub(super) fn run(self, common: &Common) -> ExitCode {
+    pub(super) async fn run(self, common: &Common) -> ExitCode {
         common.log_for_people();
         let config = match common.load_or_complain() {
             Ok(config) => config,
@@ -45,11 +50,12 @@ impl Plan {
             "source", "rows/day", "messages", "units", "15 min", "1 h"
         );
         let pack = config.settings.pack;
+        let (sources, notes) = self.sources(&config).await;
         let mut total = Cost {
             messages: 0,
             units: 0,
         };
-        for source in &config.sources {
+        for source in &sources {
             let now = self.cost(source, &pack, source.send_every);
             let saved = |every| {
                 self.cost(source, &pack, Duration::from_secs(every).max(source.send_every))
@@ -75,7 +81,34 @@ impl Plan {
             total.messages as f64 / 86_400.0
         );
         println!("{}", tier(&config, total));
+        for note in notes {
+            println!("Note: {note}");
+        }
         ExitCode::SUCCESS
+    }
+
+    /// The sources that would be polled, and what is not known of them.
+    async fn sources(&self, config: &Config) -> (Vec<SourceConfig>, Vec<String>) {
+        let of_file = || config.sources.clone();
+        // A plan makes no store where there is none.
+        let is_missing = matches!(&config.settings.store, StoreConfig::Embedded { path } if !path.exists());
+        let mut notes = Vec::new();
+        if !self.offline && !is_missing {
+            match app::wire(config.clone(), &Clock::system()) {
+                Ok(wired) => {
+                    wired.refresh().await;
+                    let known = wired.catalog.current();
+                    notes.extend(known.troubles());
+                    for discovered in known.discoveries.iter().filter(|one| one.sites.is_none()) {
+                        notes.push(unlisted(&discovered.config));
+                    }
+                    return (known.configs().cloned().collect(), notes);
+                }
+                Err(faults) => notes.extend(faults.iter().map(ToString::to_string)),
+            }
+        }
+        notes.extend(config.discoveries.iter().map(unlisted));
+        (of_file(), notes)
     }
 
     /// What a source costs a day when rows wait for `send_every`.
@@ -128,6 +161,11 @@ impl Plan {
         }
         sample
     }
+}
+
+fn unlisted(discovery: &DiscoveryConfig) -> String {
+    let (backend, customer) = discovery.subject();
+    format!("the sites of {customer} at {backend} are not counted: no list of them is stored")
 }
 
 fn interval(source: &SourceConfig) -> Duration {
@@ -184,6 +222,7 @@ mod tests {
         let plan = Plan {
             expected: Duration::from_secs(900),
             value: "12345.678".into(),
+            offline: true,
         };
         let mut source = crate::forward::pack::tests::source();
         source.schedule = Schedule::Every(Duration::from_secs(60));

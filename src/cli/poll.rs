@@ -33,16 +33,13 @@ impl Poll {
             Err(code) => return code,
         };
         let clock = Clock::system();
-        if let Err(code) = super::all_known(&self.sources, &config) {
-            return code;
-        }
-        if self.dry_run {
-            return self.show(&config, &clock).await;
-        }
-        let wired = match app::wire(config, &clock) {
+        let wired = match super::wired(config, &clock).await {
             Ok(wired) => wired,
-            Err(faults) => return super::complain(&faults),
+            Err(code) => return code,
         };
+        if self.dry_run {
+            return self.show(&wired, &clock).await;
+        }
         self.poll(&wired, &clock).await
     }
 
@@ -51,6 +48,26 @@ impl Poll {
         if let Err(error) = store.prepare().await {
             eprintln!("{error}");
             return ExitCode::from(FAILED);
+        }
+        let known = wired.catalog.current();
+        if self.sources.iter().any(|id| known.source(id).is_none()) || self.sources.is_empty() {
+            // Sites that nobody has listed yet, or that came since.
+            let deadline = clock
+                .now()
+                .saturating_add(millis(wired.config.settings.worker_tick));
+            wired.catalog.discover(deadline).await;
+            wired.refresh().await;
+        }
+        let known = wired.catalog.current();
+        if let Err(code) = super::all_known(&self.sources, known.configs()) {
+            return code;
+        }
+        let mut good = true;
+        if self.sources.is_empty() {
+            for trouble in known.troubles() {
+                good = false;
+                println!("{trouble}");
+            }
         }
         let ids = if self.sources.is_empty() {
             wired.rounds.ids()
@@ -65,7 +82,6 @@ impl Poll {
             return ExitCode::from(super::BAD_CONFIGURATION);
         }
         let bar = super::progress::bar(ids.len(), "Polling");
-        let mut good = true;
         for id in ids {
             // Each source has its own time: the last of many must not find it used up.
             let now = clock.now();
@@ -88,7 +104,8 @@ impl Poll {
         }
     }
 
-    async fn show(&self, config: &Config, clock: &Clock) -> ExitCode {
+    async fn show(&self, wired: &Wired, clock: &Clock) -> ExitCode {
+        let config = &wired.config;
         let client = match crate::http::client(&[]) {
             Ok(client) => client,
             Err(error) => {
@@ -96,16 +113,27 @@ impl Poll {
                 return ExitCode::from(FAILED);
             }
         };
-        // Where the store can be asked, the dry run starts where the next tick would.
-        let wired = app::wire(config.clone(), clock).ok();
+        let known = wired.catalog.current();
+        let (found, troubles) = wired.catalog.preview().await;
+        let sources: Vec<&SourceConfig> = known.configs().chain(&found).collect();
+        if let Err(code) = super::all_known(&self.sources, sources.iter().copied()) {
+            return code;
+        }
         let mut good = true;
+        if self.sources.is_empty() {
+            for trouble in known.troubles().into_iter().chain(troubles) {
+                good = false;
+                println!("{trouble}");
+            }
+        }
         let mut units = 0;
-        for source in &config.sources {
+        for source in sources {
             if !self.sources.is_empty() && !self.sources.contains(&source.id) {
                 continue;
             }
             let backend = app::backend(source, &client, clock);
-            let mark = mark(wired.as_ref(), &source.id)
+            // Where the store can be asked, the dry run starts where the next tick would.
+            let mark = mark(wired, &source.id)
                 .await
                 .or(source.start.map(|start| start - 1));
             let now = clock.now();
@@ -138,8 +166,8 @@ impl Poll {
     }
 }
 
-async fn mark(wired: Option<&Wired>, source: &str) -> Option<i64> {
-    let store = &wired?.rounds.poller().store;
+async fn mark(wired: &Wired, source: &str) -> Option<i64> {
+    let store = &wired.rounds.poller().store;
     store.prepare().await.ok()?;
     match store.read(source, State::ID).await.ok()??.document {
         Document::State(state) => state.mark,

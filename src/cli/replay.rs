@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{Common, FAILED};
-use crate::app::{self, Wired};
+use crate::app::Wired;
 use crate::clock::{Clock, Millis, iso};
 use crate::poll::replay::Fate;
 use crate::poll::{Member, Outcome, Turn};
@@ -37,14 +37,15 @@ impl Replay {
             Ok(config) => config,
             Err(code) => return code,
         };
-        if let Err(code) = super::all_known(self.source.as_slice(), &config) {
+        let clock = Clock::system();
+        let wired = match super::wired(config, &clock).await {
+            Ok(wired) => wired,
+            Err(code) => return code,
+        };
+        let known = wired.catalog.current();
+        if let Err(code) = super::all_known(self.source.as_slice(), known.configs()) {
             return code;
         }
-        let clock = Clock::system();
-        let wired = match app::wire(config, &clock) {
-            Ok(wired) => wired,
-            Err(faults) => return super::complain(&faults),
-        };
         let store = &wired.rounds.poller().store;
         let letters = match self.letters(store.as_ref()).await {
             Ok(letters) => letters,

@@ -57,10 +57,12 @@ impl Run {
             Ok(wired) => wired,
             Err(faults) => return super::complain(&faults),
         };
-        if wired.rounds.ids().is_empty() {
+        wired.refresh().await;
+        let runner = wired.config.settings.runner.as_str();
+        if wired.rounds.ids().is_empty() && !wired.catalog.current().discovers(runner) {
             eprintln!(
-                "No source has runner = \"{}\"; set `runner` in sources.toml, or --runner.",
-                wired.config.settings.runner
+                "No source has runner = \"{runner}\"; set `runner` in sources.toml, or --runner. \
+                 `meterbridge sources list` tells which there are, the store's among them."
             );
             return ExitCode::from(super::BAD_CONFIGURATION);
         }
@@ -134,7 +136,9 @@ impl Run {
 async fn round(app: Arc<App>, wired: Arc<Wired>) -> bool {
     let now = app.clock().now();
     let deadline = now.saturating_add(millis(wired.config.settings.worker_tick));
-    match wired.rounds.run(now, deadline).await {
+    wired.refresh_if_idle().await;
+    let (round, ()) = tokio::join!(wired.rounds.run(now, deadline), wired.catalog.discover(deadline));
+    match round {
         Ok(round) if round.reports.is_empty() => false,
         Ok(round) => {
             app.note_round(now, &round);

@@ -33,6 +33,7 @@ pub(super) fn read(fields: &Fields<'_>, names: Names) -> Vec<Mapped> {
         file: fields.file,
         name: format!("{}.channels", fields.name),
         get: fields.get,
+        author: fields.author,
         found: fields.found,
     };
     let read: Vec<(String, Mapped)> = match &entry.value {
@@ -133,6 +134,7 @@ fn one(map: &Fields<'_>, name: &str, value: &Value) -> Option<Mapped> {
         file: map.file,
         name: format!("{}.{}", map.name, short(name)),
         get: map.get,
+        author: map.author,
         found: map.found,
     };
     let obis = match code {

@@ -104,6 +104,26 @@ pub(super) fn from_json(object: &serde_json::Map<String, Json>) -> Table {
     }
 }
 
+/// The same as JSON, to be stored. Numbers that are not whole become texts: a store may rewrite them.
+pub(super) fn to_json(table: &Table) -> serde_json::Map<String, Json> {
+    let entries = table.entries.iter();
+    entries
+        .map(|entry| (entry.key.clone(), value_to_json(&entry.value)))
+        .collect()
+}
+
+fn value_to_json(value: &Value) -> Json {
+    match value {
+        Value::Text(text) | Value::Instant(text) => text.as_str().into(),
+        Value::Number(text) => text
+            .parse::<i64>()
+            .map_or_else(|_| text.as_str().into(), Json::from),
+        Value::Flag(flag) => (*flag).into(),
+        Value::List(items) => items.iter().map(|item| value_to_json(&item.value)).collect(),
+        Value::Table(table) => Json::Object(to_json(table)),
+    }
+}
+
 fn table_from_toml(table: &DeTable<'_>, line: Option<usize>, lines: &Lines) -> Table {
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);

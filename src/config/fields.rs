@@ -8,6 +8,21 @@ use super::duration;
 use super::findings::Findings;
 use super::values::{Get, resolved, short};
 
+/// Settings that a definition in the store may name: those whose names begin so.
+pub(super) const REFERABLE: &str = "SOURCE_";
+
+/// Who wrote a definition, and so what of the settings it may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Author {
+    /// Whoever deploys the program: `${NAME}` may stand anywhere, and a secret may be written out.
+    Deployer,
+    /// Whoever may write to the store: a login may name a setting that begins with [`REFERABLE`], nothing else may, and no secret
+    /// is written out. Else a source with an address of its author's choice could carry any setting away.
+    Stored,
+    /// The same, looked at on a machine that need not have the settings: one that is missing is worth a warning.
+    Draft,
+}
+
 /// A table that is being read, and where it stands.
 pub(super) struct Fields<'a> {
     /// The table.
@@ -18,6 +33,8 @@ pub(super) struct Fields<'a> {
     pub(super) name: String,
     /// What `${NAME}` is replaced through; none where it must not be.
     pub(super) get: Option<Get<'a>>,
+    /// Who wrote it.
+    pub(super) author: Author,
     /// Where faults go.
     pub(super) found: &'a Findings,
 }
@@ -60,12 +77,31 @@ impl<'a> Fields<'a> {
             self.fault(key, format!("is {}; write a text in quotes", entry.value.what()));
             return None;
         };
-        let text = self.filled(&self.place(key), text)?;
+        let text = self.replaced(&self.place(key), text, LOGIN.contains(&key))?;
         if text.trim().is_empty() {
             self.fault(key, "is empty");
             return None;
         }
         Some(text)
+    }
+
+    /// As [`Fields::text`], of a secret: in the store it is the name of a setting and never the text itself.
+    pub(super) fn secret(&self, key: &str) -> Option<String> {
+        if let Some(Entry {
+            value: Value::Text(text),
+            ..
+        }) = self.table.get(key)
+            && self.author != Author::Deployer
+            && !is_reference(text)
+        {
+            let text = format!(
+                "is written out, and the store keeps no secrets; put it into a setting and write for example `${{{REFERABLE}{}}}`",
+                key.to_ascii_uppercase()
+            );
+            self.fault(key, text);
+            return None;
+        }
+        self.text(key)
     }
 
     /// As [`Fields::text`]; missing is a fault that says what to write.
@@ -179,6 +215,11 @@ impl<'a> Fields<'a> {
 
     /// `text` with each `${NAME}` replaced by the setting of that name; `$${` stays as `${`.
     pub(super) fn filled(&self, place: &str, text: &str) -> Option<String> {
+        self.replaced(place, text, false)
+    }
+
+    /// The same, of a login or not.
+    fn replaced(&self, place: &str, text: &str, login: bool) -> Option<String> {
         let mut whole = true;
         let mut filled = String::with_capacity(text.len());
         let mut rest = text;
@@ -205,11 +246,30 @@ impl<'a> Fields<'a> {
             }
             rest = &rest[length + 1..];
             let Some(get) = self.get else {
-                let text =
-                    format!("`${{{name}}}` is replaced in the sources file only; write the value itself");
+                let text = format!(
+                    "`${{{name}}}` is replaced where settings are known only; write the value itself"
+                );
                 self.found.fault(place, text);
                 return None;
             };
+            if self.author != Author::Deployer {
+                let why = if !login {
+                    format!(
+                        "names a setting, which in the store only {} may",
+                        LOGIN.join(", ")
+                    )
+                } else if !name.starts_with(REFERABLE) {
+                    format!(
+                        "names {name}; in the store only settings that begin with {REFERABLE} may be named"
+                    )
+                } else {
+                    String::new()
+                };
+                if !why.is_empty() {
+                    self.found.fault(place, why);
+                    return None;
+                }
+            }
             if let Some(value) = resolved(get, name, place, self.found) {
                 filled.push_str(&value);
                 continue;
@@ -218,12 +278,28 @@ impl<'a> Fields<'a> {
             if get(name).is_none_or(|value| value.trim().is_empty()) {
                 let text =
                     format!("`${{{name}}}` is not set; give {name} in the environment or the app's settings");
-                self.found.fault(place, text);
+                if self.author == Author::Draft {
+                    self.found.warning(place, &text);
+                } else {
+                    self.found.fault(place, text);
+                }
             }
         }
         filled.push_str(rest);
         whole.then_some(filled)
     }
+}
+
+/// Keys of a login: the only ones that may name settings in the store.
+const LOGIN: &[&str] = &["user", "password", "basic"];
+
+/// Whether a text is one `${NAME}` and nothing beside it.
+fn is_reference(text: &str) -> bool {
+    let name = text
+        .trim()
+        .strip_prefix("${")
+        .and_then(|rest| rest.strip_suffix('}'));
+    name.is_some_and(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
 }
 
 /// The known key that `key` most likely stands for.

@@ -7,17 +7,13 @@ use std::path::Path;
 use crate::clock::Millis;
 
 use super::document::{self, Entry, Table, Value};
-use super::fields::Fields;
-use super::source::{self, Origin};
+use super::fields::{Author, Fields};
+use super::id;
+use super::source::{self, Defined, Origin};
 use super::values::{Values, default_of, short};
-use super::{SourceConfig, id};
 
 /// Reads the file that SOURCES_FILE names. Only the default one may be absent.
-pub(super) fn read(
-    values: &Values<'_>,
-    files: &dyn Fn(&Path) -> io::Result<String>,
-    now: Millis,
-) -> Vec<SourceConfig> {
+pub(super) fn read(values: &Values<'_>, files: &dyn Fn(&Path) -> io::Result<String>, now: Millis) -> Defined {
     let found = values.found;
     let name = values.text("SOURCES_FILE");
     let text = match files(Path::new(&name)) {
@@ -25,11 +21,11 @@ pub(super) fn read(
         Err(error)
             if error.kind() == io::ErrorKind::NotFound && default_of("SOURCES_FILE") == Some(&name) =>
         {
-            return Vec::new();
+            return Defined::default();
         }
         Err(error) => {
             found.fault("SOURCES_FILE", format!("`{}`: {error}", short(&name)));
-            return Vec::new();
+            return Defined::default();
         }
     };
     let root = match document::from_toml(&text) {
@@ -38,26 +34,28 @@ pub(super) fn read(
             for (line, what) in faults {
                 found.fault(format!("{name}:{line}"), format!("is not TOML: {what}"));
             }
-            return Vec::new();
+            return Defined::default();
         }
     };
     let origin = Origin {
         file: Some(&name),
         get: Some(values.get()),
+        author: Author::Deployer,
+        name: None,
         found,
         now: Some(now),
     };
     let tables = tables(&root, origin);
     check_ids(&tables, origin);
-    tables
-        .iter()
-        .enumerate()
-        .flat_map(|(n, table)| source::read(table, n + 1, origin))
-        .collect()
+    let mut defined = Defined::default();
+    for (n, table) in tables.iter().enumerate() {
+        defined.join(source::read(table, n + 1, origin));
+    }
+    defined
 }
 
 /// An id that is written twice is told even where the tables have other faults.
-fn check_ids(tables: &[&Table], origin: Origin<'_>) {
+pub(super) fn check_ids(tables: &[&Table], origin: Origin<'_>) {
     let mut lines: HashMap<&str, usize> = HashMap::new();
     for table in tables {
         let Some(Entry {
@@ -85,13 +83,14 @@ fn check_ids(tables: &[&Table], origin: Origin<'_>) {
 }
 
 /// The `[[source]]` tables of a file.
-fn tables<'t>(root: &'t Table, origin: Origin<'_>) -> Vec<&'t Table> {
+pub(super) fn tables<'t>(root: &'t Table, origin: Origin<'_>) -> Vec<&'t Table> {
     const FORM: &str = "begin each source with `[[source]]`";
     let fields = Fields {
         table: root,
         file: origin.file,
         name: String::new(),
         get: None,
+        author: origin.author,
         found: origin.found,
     };
     for entry in root.entries.iter().filter(|entry| entry.key != "source") {

@@ -44,8 +44,18 @@ pub(super) fn check_registration(text: &str) -> Result<(), String> {
 ///
 /// The store finds a source's past under this id, so it must never come out differently.
 pub(super) fn of_site(customer: &str, site: &str) -> String {
+    slug_and_hash(site, "site", &format!("{customer}\0{site}"))
+}
+
+/// The name of a discovery. The store finds the list of its sites under it, so it must never come out differently.
+pub(super) fn of_discovery(runner: &str, url: &str, customer: &str) -> String {
+    slug_and_hash(customer, "customer", &format!("{runner}\0{url}\0{customer}"))
+}
+
+/// `name` as far as an id may hold it, else `otherwise`, and a hash of `whole`.
+fn slug_and_hash(name: &str, otherwise: &str, whole: &str) -> String {
     let mut slug = String::new();
-    for c in site.chars() {
+    for c in name.chars() {
         if c.is_ascii_alphanumeric() {
             slug.push(c.to_ascii_lowercase());
         } else if !slug.is_empty() && !slug.ends_with('-') {
@@ -56,9 +66,9 @@ pub(super) fn of_site(customer: &str, site: &str) -> String {
         }
     }
     let slug = slug.trim_end_matches('-');
-    let hash = xxh3_64(format!("{customer}\0{site}").as_bytes()) >> 32;
+    let hash = xxh3_64(whole.as_bytes()) >> 32;
     if slug.is_empty() {
-        format!("site-{hash:08x}")
+        format!("{otherwise}-{hash:08x}")
     } else {
         format!("{slug}-{hash:08x}")
     }

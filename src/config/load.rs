@@ -1,6 +1,5 @@
 //! Puts the configuration together: settings, then sources of all origins, then what concerns several of them.
 
-use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,18 +10,14 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::clock::Millis;
 use crate::secret::Secret;
 
-use super::document;
 use super::duration::show;
 use super::findings::Findings;
-use super::source::{self, Origin};
+use super::source::Defined;
 use super::values::{Get, Values, short};
 use super::{
-    Config, Fault, Format, Identity, Kind, LimitsConfig, LogConfig, LogFormat, PackConfig, Schedule,
-    Settings, SourceConfig, address, file, id, identity, old, schedule, storage,
+    Config, DiscoveryPace, Fault, Format, LimitsConfig, LogConfig, LogFormat, Lookup, PackConfig, Settings,
+    file, id, identity, old, schedule, storage, together,
 };
-
-/// Readers lose answers when they are asked more often (their web server serves one client at a time).
-const READERS_PACE: Duration = Duration::from_secs(10);
 
 /// Reads the whole configuration through `get` (settings by name) and `files` (text by path); `now` is the present instant, in
 /// milliseconds, by which a token's end is judged.
@@ -38,13 +33,16 @@ pub fn load(
     let values = Values::new(get, &found);
     let settings = settings(&values, files, now);
     let mut sources = old::read(&values, settings.timer_period(), now);
-    sources.extend(file::read(&values, files, now));
-    check_together(
-        &sources,
-        &settings,
-        values.set("WEBSITE_INSTANCE_ID").is_some(),
-        &found,
-    );
+    let Defined {
+        sources: named,
+        discoveries,
+    } = file::read(&values, files, now);
+    sources.extend(named);
+    together::check(&sources, &settings, &found);
+    let mut doubts = together::Doubts::new(&settings, &found);
+    for discovery in &discoveries {
+        doubts.look(&discovery.template);
+    }
     found.sort_by_line(&values.text("SOURCES_FILE"));
 
     let (faults, warnings) = found.into_parts();
@@ -54,40 +52,10 @@ pub fn load(
     Ok(Config {
         settings,
         sources,
+        discoveries,
         warnings,
+        lookup: Lookup::default(),
     })
-}
-
-/// One source from a document of the store: the words of a `[[source]]` table as a JSON object. `${NAME}` is refused, since whoever
-/// may define sources must not read settings thereby.
-///
-/// # Errors
-/// All faults of the definition together; places have no line.
-pub fn definition_of(value: &serde_json::Value) -> Result<SourceConfig, Vec<Fault>> {
-    let found = Findings::default();
-    let Some(object) = value.as_object() else {
-        found.fault("[source]", "is not an object with the members of a source");
-        return Err(found.into_parts().0);
-    };
-    let table = document::from_json(object);
-    let origin = Origin {
-        file: None,
-        get: None,
-        found: &found,
-        now: None,
-    };
-    let mut sources = source::read(&table, 1, origin);
-    let one = sources.pop();
-    if !sources.is_empty() {
-        found.fault(
-            "[source].sites",
-            "names several sources; a document defines one, with `site`",
-        );
-    }
-    match (found.into_parts().0, one) {
-        (faults, Some(source)) if faults.is_empty() => Ok(source),
-        (faults, _) => Err(faults),
-    }
 }
 
 fn settings(values: &Values<'_>, files: &dyn Fn(&Path) -> io::Result<String>, now: Millis) -> Settings {
@@ -169,6 +137,11 @@ fn settings(values: &Values<'_>, files: &dyn Fn(&Path) -> io::Result<String>, no
                 .try_into()
                 .unwrap_or(u32::MAX),
         },
+        discovery: DiscoveryPace {
+            every: Duration::from_secs(60 * values.whole("DISCOVERY_MINUTES", 1..=44_640)),
+            grace: Duration::from_secs(3_600 * values.whole("DISCOVERY_GRACE_HOURS", 0..=8_760)),
+        },
+        in_azure: values.set("WEBSITE_INSTANCE_ID").is_some(),
         inline_limit: count(values.whole("INLINE_LIMIT", 0..=100_000)),
         retention: Duration::from_secs(days * 86_400),
         timer_schedule,
@@ -208,74 +181,6 @@ fn authorities(values: &Values<'_>, files: &dyn Fn(&Path) -> io::Result<String>)
             .fault("IOTHUB_CA_FILE", format!("`{}`: {error}", path.display())),
     }
     Some(path)
-}
-
-/// What only shows when sources are seen together and beside the settings.
-fn check_together(sources: &[SourceConfig], settings: &Settings, in_azure: bool, found: &Findings) {
-    let period = settings.timer_period();
-    let mut firsts: HashMap<&str, &SourceConfig> = HashMap::new();
-    let are_devices = matches!(settings.identity, Identity::Group { .. });
-    let mut devices: HashMap<String, &SourceConfig> = HashMap::new();
-    // Thousands of sources share a few schedules.
-    let mut crons: HashMap<&str, Option<Duration>> = HashMap::new();
-    for source in sources {
-        let place = format!("{} [{}]", source.origin, source.id);
-        // Two ids that the file itself repeats are told by their lines already.
-        let first = firsts.insert(&source.id, source);
-        if let Some(other) = first.filter(|_| !found.has(&format!("[{}].id", source.id))) {
-            let text = format!(
-                "has the same id as the source of {}; give one another `id`",
-                other.origin
-            );
-            found.fault(&place, text);
-        }
-        // A registration id is the source's id in small letters.
-        if are_devices {
-            found.keep(&place, id::check_registration(&source.id));
-            let other = devices.insert(source.id.to_ascii_lowercase(), source);
-            if let Some(other) = other.filter(|other| other.id != source.id) {
-                let text = format!(
-                    "differs from `{}` of {} in letter case only, and both would be one device of the Device Provisioning Service; \
-                     give one another `id`",
-                    other.id, other.origin
-                );
-                found.fault(&place, text);
-            }
-        }
-        let every = match &source.schedule {
-            Schedule::Every(every) => Some(*every),
-            Schedule::Cron(text) => *crons.entry(text).or_insert_with(|| {
-                let cron = schedule::cron(text).ok()?;
-                schedule::closest(&cron).ok()
-            }),
-        };
-        let Some(every) = every else { continue };
-        let here = source.runner == settings.runner;
-        if let Kind::Tasmota(reader) = &source.kind {
-            if every < READERS_PACE {
-                let text = format!(
-                    "is asked every {}; readers answer badly below {}",
-                    show(every),
-                    show(READERS_PACE)
-                );
-                found.warning(&place, &text);
-            }
-            if here && in_azure && address::is_private(&reader.url) {
-                found.warning(
-                    &place,
-                    "has an address that Azure reaches through a VPN or tunnel only; else run meterbridge near the reader",
-                );
-            }
-        }
-        if let Some(period) = period.filter(|period| here && every < *period) {
-            let text = format!(
-                "is due every {}, but the timer runs every {} only",
-                show(every),
-                show(period)
-            );
-            found.warning(&place, &text);
-        }
-    }
 }
 
 fn count(number: u64) -> usize {

@@ -105,7 +105,10 @@ pub(super) fn read(values: &Values<'_>, period: Option<Duration>, now: Millis) -
         sites.retain(|site| seen.insert(site.clone()));
     }
     if sites.iter().any(|site| site == "*") {
-        found.fault("Site_ID", source::rapidm2m::NO_DISCOVERY);
+        found.fault(
+            "Site_ID",
+            "is `*`, which these settings do not know; name the sites, or write `sites = \"*\"` in sources.toml",
+        );
     }
     for site in &sites {
         found.keep("Site_ID", id::check_segment(site));

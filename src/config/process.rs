@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::logs::Style;
 
-use super::{Config, Fault, load};
+use super::{Config, Fault, Lookup, load};
 
 /// What a process needs to know before its configuration is read.
 #[derive(Clone, Copy, Debug)]
@@ -72,15 +72,15 @@ pub fn from_process(settings: Option<&Path>, sources: Option<&Path>) -> Result<C
         })?,
         None => HashMap::new(),
     };
-    let get = |name: &str| match sources {
-        Some(path) if name == "SOURCES_FILE" => Some(path.display().to_string()),
+    let sources = sources.map(|path| path.display().to_string());
+    let get = move |name: &str| match &sources {
+        Some(path) if name == "SOURCES_FILE" => Some(path.clone()),
         _ => environment(name).or_else(|| file.get(name).cloned()),
     };
-    load(
-        &get,
-        &|path| std::fs::read_to_string(path),
-        chrono::Utc::now().timestamp_millis(),
-    )
+    let now = chrono::Utc::now().timestamp_millis();
+    let mut config = load(&get, &|path| std::fs::read_to_string(path), now)?;
+    config.lookup = Lookup::new(get);
+    Ok(config)
 }
 
 fn environment(name: &str) -> Option<String> {

@@ -138,6 +138,16 @@ pub const SETTINGS: &[Setting] = &[
         Some("200"),
         "How many due sources TimerPoll polls itself; when more are due, it hands them to PollWorker over the queue",
     ),
+    plain(
+        "DISCOVERY_MINUTES",
+        Some("60"),
+        "How often a backend is asked for the sites of a customer with `sites = \"*\"`",
+    ),
+    plain(
+        "DISCOVERY_GRACE_HOURS",
+        Some("72"),
+        "How long a site that the backend no longer lists is polled on",
+    ),
     plain("RETENTION_DAYS", Some("90"), "How long delivered polls are kept"),
     secret(
         "OPERATIONS_KEY",

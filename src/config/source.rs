@@ -11,8 +11,9 @@ use chrono_tz::Tz;
 
 use crate::clock::Millis;
 
+use super::discovery::DiscoveryConfig;
 use super::document::{Table, Value};
-use super::fields::Fields;
+use super::fields::{Author, Fields};
 use super::findings::Findings;
 use super::values::Get;
 use super::{Kind, Naming, Schedule, SourceConfig, id, instant, schedule};
@@ -47,20 +48,42 @@ const HISTORY: &[&str] = &["overlap", "start", "slice"];
 pub(super) struct Origin<'a> {
     /// The sources file's name; none for a document of the store.
     pub(super) file: Option<&'a str>,
-    /// Settings for `${NAME}`; none for a document, whose author must not be able to read settings.
+    /// Settings for `${NAME}`; none where there are none.
     pub(super) get: Option<Get<'a>>,
+    /// Who wrote it.
+    pub(super) author: Author,
+    /// What it is called in places, where its own id does not say.
+    pub(super) name: Option<&'a str>,
     /// Where faults go.
     pub(super) found: &'a Findings,
     /// The present instant, where it is known.
     pub(super) now: Option<Millis>,
 }
 
+/// What definitions define.
+#[derive(Debug, Default)]
+pub(super) struct Defined {
+    /// Sources that are named one by one.
+    pub(super) sources: Vec<SourceConfig>,
+    /// Customers whose sites are found at their backend.
+    pub(super) discoveries: Vec<DiscoveryConfig>,
+}
+
+impl Defined {
+    /// Adds what another definition defines.
+    pub(super) fn join(&mut self, other: Self) {
+        self.sources.extend(other.sources);
+        self.discoveries.extend(other.discoveries);
+    }
+}
+
 /// What a kind's own reader leaves to say: the sources it found, each with its id, naming and kind.
 type Found = Vec<(String, Naming, Kind)>;
 
 /// Reads one table, the `n`-th from 1. What has a fault may be missing from the answer.
-pub(super) fn read(table: &Table, n: usize, origin: Origin<'_>) -> Vec<SourceConfig> {
+pub(super) fn read(table: &Table, n: usize, origin: Origin<'_>) -> Defined {
     let name = match table.get("id").map(|entry| &entry.value) {
+        _ if origin.name.is_some() => format!("[{}]", origin.name.unwrap_or_default()),
         Some(Value::Text(text)) if id::check(text).is_ok() => format!("[{text}]"),
         _ if origin.file.is_some() => format!("[source {n}]"),
         _ => "[source]".to_owned(),
@@ -70,6 +93,7 @@ pub(super) fn read(table: &Table, n: usize, origin: Origin<'_>) -> Vec<SourceCon
         file: origin.file,
         name,
         get: origin.get,
+        author: origin.author,
         found: origin.found,
     };
     let id = fields.text("id").and_then(|text| {
@@ -126,7 +150,7 @@ pub(super) fn read(table: &Table, n: usize, origin: Origin<'_>) -> Vec<SourceCon
         (Some(file), None) => file.to_owned(),
         (None, _) => "store".to_owned(),
     };
-    found
+    let mut sources: Vec<SourceConfig> = found
         .into_iter()
         .map(|(id, naming, kind)| SourceConfig {
             id,
@@ -142,7 +166,22 @@ pub(super) fn read(table: &Table, n: usize, origin: Origin<'_>) -> Vec<SourceCon
             naming,
             origin: defined_at.clone(),
         })
-        .collect()
+        .collect();
+    let patterns = rapidm2m::patterns(&fields);
+    if !rapidm2m::is_discovery(&fields) {
+        return Defined {
+            sources,
+            ..Defined::default()
+        };
+    }
+    Defined {
+        discoveries: sources
+            .pop()
+            .and_then(|template| DiscoveryConfig::of(template, patterns))
+            .into_iter()
+            .collect(),
+        sources: Vec::new(),
+    }
 }
 
 /// Durations from `least` to `most` seconds.

@@ -78,6 +78,7 @@ impl Poller {
         }
         state.plan = Some(plan);
         state.shard = Some(shard::of(turn.config));
+        state.naming = Some(turn.config.naming.clone());
         state.lease = Some(Lease {
             nonce: nonce.clone(),
             until: now.saturating_add(millis(LEASE)),
@@ -105,19 +106,7 @@ impl Poller {
             }
             Err(error) => return Err(Stop::Store(error)),
         };
-        Ok(Ok(Held {
-            state,
-            etag,
-            queue: Vec::new(),
-            queued_bytes: 0,
-            blocked: None,
-            frozen: None,
-            budget: Budget::new(REPEATS, PATIENCE),
-            asked: false,
-            slowest: 0,
-            mute: false,
-            registered: false,
-        }))
+        Ok(Ok(Held::of(state, etag)))
     }
 
     /// The state as it stands, if its lease is still ours.
@@ -133,6 +122,23 @@ impl Poller {
 }
 
 impl Held {
+    /// A source whose lease was just written.
+    pub(super) fn of(state: State, etag: Etag) -> Self {
+        Self {
+            state,
+            etag,
+            queue: Vec::new(),
+            queued_bytes: 0,
+            blocked: None,
+            frozen: None,
+            budget: Budget::new(REPEATS, PATIENCE),
+            asked: false,
+            slowest: 0,
+            mute: false,
+            registered: false,
+        }
+    }
+
     /// Nothing more is sent within this tick.
     pub(super) fn block(&mut self, why: impl Into<String>) {
         self.blocked = Some(why.into());
@@ -321,6 +327,7 @@ fn new_state(turn: &Turn<'_>, now: Millis) -> State {
         plan: None,
         asking: Default::default(),
         sending: Default::default(),
+        naming: None,
         assignment: None,
     }
 }

@@ -11,6 +11,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 use super::note::Note;
+use super::rounds::Due;
 use super::{Round, Rounds};
 use crate::clock::Millis;
 use crate::store;
@@ -21,6 +22,8 @@ use crate::store::documents::ShardDoc;
 pub struct Share {
     /// Sources to poll here and now.
     pub here: Vec<String>,
+    /// Due ones that are defined no more: [`Rounds::finish`].
+    pub left: Vec<String>,
     /// Shards to be put into the queue.
     pub jobs: Vec<Ticket>,
     /// Shards that are queued or at work already.
@@ -56,9 +59,10 @@ impl Rounds {
         store.prepare().await?;
         let roster = self.roster();
         if roster.ids(None).len() <= limit {
-            let here = self.due(due, None).await?;
+            let Due { ids: here, left } = self.due(due, None).await?;
             return Ok(Share {
                 here,
+                left,
                 ..Share::default()
             });
         }
@@ -72,16 +76,15 @@ impl Rounds {
         let busy = roster.shards().filter(|shard| is_busy(shard)).count();
         // One more than are polled here is enough to know; the others are never read.
         let until = now.max(due);
-        let some = store
-            .due(self.runner(), until, limit.saturating_add(1))
-            .await?
-            .len();
-        if some <= limit {
-            let mut here = self.due(due, None).await?;
+        let some = store.due(self.runner(), until, limit.saturating_add(1)).await?;
+        let (some, left): (Vec<_>, Vec<_>) = some.into_iter().partition(|id| roster.member(id).is_some());
+        if some.len() <= limit {
+            let Due { ids: mut here, left } = self.due(due, None).await?;
             if here.len() <= limit {
                 here.retain(|id| roster.member(id).is_some_and(|member| !is_busy(&member.shard)));
                 return Ok(Share {
                     here,
+                    left,
                     busy,
                     ..Share::default()
                 });
@@ -104,6 +107,7 @@ impl Rounds {
             }
         }
         Ok(Share {
+            left,
             jobs,
             busy,
             ..Share::default()
@@ -129,7 +133,7 @@ impl Rounds {
         };
         let going = AtomicBool::new(true);
         let round = async |due: Millis| {
-            let ids = self.due(due, Some(&job.shard)).await?;
+            let Due { ids, .. } = self.due(due, Some(&job.shard)).await?;
             Ok::<_, store::Error>(self.poll_while(ids, due, deadline, false, &going).await)
         };
         let mut rounds = FuturesUnordered::new();

@@ -60,6 +60,14 @@ impl Roster {
         self.by_id.get(id)
     }
 
+    /// Ids of sources that `old` has not, or has otherwise.
+    pub(super) fn differing<'a>(&'a self, old: &'a Self) -> impl Iterator<Item = &'a str> {
+        let same =
+            |id: &str, member: &Arc<Member>| old.member(id).is_some_and(|old| Arc::ptr_eq(old, member));
+        let differing = self.by_id.iter().filter(move |(id, member)| !same(id, member));
+        differing.map(|(id, _)| id.as_str())
+    }
+
     /// Ids in order: of one shard, or all.
     pub(super) fn ids(&self, shard: Option<&str>) -> &[String] {
         match shard {

@@ -13,7 +13,7 @@ pub struct Round {
 
 impl Round {
     /// Adds what another round came to.
-    pub(super) fn join(&mut self, other: Self) {
+    pub fn join(&mut self, other: Self) {
         self.reports.extend(other.reports);
         self.left += other.left;
     }

@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
+use super::left::Left;
 use super::roster::{Member, Roster};
 use super::round::{self, Round};
 use super::settled::Settled;
@@ -27,7 +28,9 @@ pub struct Rounds {
     runner: String,
     /// One place a source at work, over all rounds.
     places: Arc<Semaphore>,
-    working: Arc<Working>,
+    pub(super) working: Arc<Working>,
+    /// What sources left that are defined no more.
+    pub(super) left: Left,
     /// Held while the store is asked what is due: a store that is slow is not asked once more each second.
     asking: tokio::sync::Mutex<()>,
     stopping: AtomicBool,
@@ -53,6 +56,7 @@ impl Rounds {
             runner,
             places: Arc::new(Semaphore::new(concurrency.max(1))),
             working: Arc::default(),
+            left: Left::default(),
             asking: tokio::sync::Mutex::default(),
             stopping: AtomicBool::new(false),
             roster: RwLock::new(Arc::new(roster)),
@@ -66,6 +70,21 @@ impl Rounds {
     pub fn with_beat(mut self, beat: Duration) -> Self {
         self.beat = beat;
         self
+    }
+
+    /// Takes over what is defined now. Ticks that are under way end as they began; what is new or has changed is looked at by the
+    /// next round, whatever is known of its state.
+    pub fn define(&self, members: impl IntoIterator<Item = Arc<Member>>) {
+        let mine = members.into_iter();
+        let fresh = Arc::new(Roster::of(
+            mine.filter(|member| member.config.runner == self.runner),
+        ));
+        let old = {
+            let mut roster = self.roster.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *roster, Arc::clone(&fresh))
+        };
+        self.settled.forget(fresh.differing(&old));
+        self.left.note(&old, &fresh);
     }
 
     /// What polls the sources.
@@ -102,14 +121,19 @@ impl Rounds {
     /// # Errors
     /// When the store does not say which sources are due. Errors of single sources are in their reports.
     pub async fn run(&self, due: Millis, deadline: Millis) -> Result<Round, store::Error> {
-        let ids = {
+        let Due { ids, left } = {
             let Ok(_asking) = self.asking.try_lock() else {
                 return Ok(Round::default());
             };
             self.poller.store.prepare().await?;
             self.due(due, None).await?
         };
-        Ok(self.poll(ids, due, deadline, false).await)
+        let (mut round, left) = tokio::join!(
+            self.poll(ids, due, deadline, false),
+            self.finish(left, due, deadline)
+        );
+        round.join(left);
+        Ok(round)
     }
 
     /// Begins no tick any more. What is under way ends as it would have.
@@ -184,7 +208,7 @@ impl Rounds {
     }
 
     /// Ids of due sources, in one shard or all: those whose state says so, and those that have none yet.
-    pub(super) async fn due(&self, due: Millis, shard: Option<&str>) -> Result<Vec<String>, store::Error> {
+    pub(super) async fn due(&self, due: Millis, shard: Option<&str>) -> Result<Due, store::Error> {
         let now = self.poller.clock.now();
         let until = now.max(believable(due, now));
         let (store, roster) = (&self.poller.store, self.roster());
@@ -196,6 +220,11 @@ impl Rounds {
             let member = roster.member(id);
             member.is_some_and(|member| shard.is_none_or(|shard| member.shard == shard))
         };
+        let left = ids
+            .iter()
+            .filter(|id| roster.member(id).is_none())
+            .cloned()
+            .collect();
         ids.retain(mine);
         let unsettled = self
             .settled
@@ -205,7 +234,7 @@ impl Rounds {
             let found: HashSet<String> = ids.iter().cloned().collect();
             ids.extend(unsettled.into_iter().filter(|id| !found.contains(id)));
         }
-        Ok(ids)
+        Ok(Due { ids, left })
     }
 
     fn note(&self, done: Result<Report, tokio::task::JoinError>, round: &mut Round) {
@@ -224,6 +253,14 @@ impl Rounds {
             }
         }
     }
+}
+
+/// What the store says is due.
+pub(super) struct Due {
+    /// Sources of this process.
+    pub(super) ids: Vec<String>,
+    /// Sources that are defined no more, or by another process alone.
+    pub(super) left: Vec<String>,
 }
 
 /// A due time that the clock has not reached would put its sources off until then; one from a queue may be any number.

@@ -59,6 +59,16 @@ impl Settled {
             .collect())
     }
 
+    /// Forgets sources whose definition has changed.
+    pub(super) fn forget<'a>(&self, ids: impl Iterator<Item = &'a str>) {
+        let mut all = self.lock();
+        for id in ids {
+            for known in all.values_mut() {
+                known.settled.remove(id);
+            }
+        }
+    }
+
     /// Learns from a tick: one that took the source has written its plan and shard, one that found it not due has seen its plan.
     pub(super) fn note(&self, member: &Member, outcome: Outcome) {
         let mut all = self.lock();

@@ -53,8 +53,7 @@ mod tests {
 
     fn site(url: &str, site: &str) -> String {
         of(&source(
-            &json!({"id": site, "kind": "rapidm2m", "url": url, "customer": "c", "site": site, "channels": ["ch0"],
-                    "user": "u", "password": "p"}),
+            &json!({"id": site, "kind": "rapidm2m", "url": url, "customer": "c", "site": site, "channels": ["ch0"]}),
         ))
     }
 

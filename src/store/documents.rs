@@ -1,5 +1,6 @@
 //! The documents, as both stores keep them. Field names are camelCase in JSON; instants are milliseconds UTC.
 
+mod catalog;
 mod ledger;
 mod past;
 mod rows;
@@ -7,6 +8,7 @@ mod shard;
 mod shipment;
 mod waits;
 
+pub use catalog::{CatalogDoc, SitesDoc, SourceDoc, StoredSite};
 pub use ledger::{Closed, Gap, Gaps, Track};
 pub use past::{Backfill, Past, Span};
 pub use rows::RowsDoc;
@@ -17,6 +19,7 @@ pub use waits::{Asking, Hold, Sending};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Millis;
+use crate::config::Naming;
 use crate::forward::Assignment;
 use crate::reading::Channel;
 use crate::source::Request;
@@ -43,6 +46,10 @@ pub enum Document {
     Poll(PollWish),
     /// Until when a shard of sources is queued or at work.
     Shard(ShardDoc),
+    /// Changes with every definition and every list of sites.
+    Catalog(CatalogDoc),
+    /// The sites of a customer.
+    Sites(SitesDoc),
 }
 
 impl Document {
@@ -59,6 +66,8 @@ impl Document {
             Self::DeadLetter(d) => &d.id,
             Self::Poll(d) => &d.id,
             Self::Shard(d) => &d.id,
+            Self::Catalog(d) => &d.id,
+            Self::Sites(d) => &d.id,
         }
     }
 
@@ -75,6 +84,8 @@ impl Document {
             Self::DeadLetter(d) => &d.source,
             Self::Poll(d) => &d.source,
             Self::Shard(d) => &d.source,
+            Self::Catalog(d) => &d.source,
+            Self::Sites(d) => &d.source,
         }
     }
 
@@ -91,6 +102,8 @@ impl Document {
             Self::DeadLetter(_) => "deadletter",
             Self::Poll(_) => "poll",
             Self::Shard(_) => "shard",
+            Self::Catalog(_) => "catalog",
+            Self::Sites(_) => "sites",
         }
     }
 
@@ -102,28 +115,15 @@ impl Document {
             Self::Rows(d) => d.ttl,
             Self::Shipment(d) => d.ttl,
             Self::DeadLetter(d) => d.ttl,
-            Self::Source(_) | Self::State(_) | Self::Digest(_) | Self::Poll(_) | Self::Shard(_) => None,
+            Self::Source(_)
+            | Self::State(_)
+            | Self::Digest(_)
+            | Self::Poll(_)
+            | Self::Shard(_)
+            | Self::Catalog(_)
+            | Self::Sites(_) => None,
         }
     }
-}
-
-/// A source defined in the store, in the same words as `sources.toml`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SourceDoc {
-    /// Always [`SourceDoc::ID`].
-    pub id: String,
-    /// The source's id.
-    pub source: String,
-    /// When it was written.
-    pub at: Millis,
-    /// The definition: the members of a `[[source]]` table.
-    pub definition: serde_json::Value,
-}
-
-impl SourceDoc {
-    /// Its id.
-    pub const ID: &'static str = "source";
 }
 
 /// Where a source stands. Every write is conditional on its version.
@@ -194,6 +194,10 @@ pub struct State {
     /// What holds the way to the hub.
     #[serde(default)]
     pub sending: Sending,
+    /// What its bodies name: what waits is frozen under it even where the source is defined no more. Absent in documents of older
+    /// versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub naming: Option<Naming>,
     /// Hub and device that DPS assigned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assignment: Option<Assignment>,

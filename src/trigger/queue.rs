@@ -76,6 +76,7 @@ async fn deliver(app: &Arc<App>, job: Result<Job, Fault>, delivery: u32) -> Resp
 async fn poll(app: &Arc<App>, job: Job, delivery: u32) -> Result<Vec<String>, (StatusCode, String)> {
     let broken = |why: String| (StatusCode::INTERNAL_SERVER_ERROR, why);
     let wired = app.wired().await.map_err(broken)?;
+    wired.refresh().await;
     let now = app.clock().now();
     let deadline = now.saturating_add(millis(wired.config.settings.worker_tick));
     match job {

@@ -34,14 +34,26 @@ async fn work(app: Arc<App>, body: Bytes, trace: Trace) -> Response {
         Ok(wired) => wired,
         Err(faults) => return failed(StatusCode::INTERNAL_SERVER_ERROR, &faults),
     };
+    wired.refresh().await;
     let (rounds, settings) = (&wired.rounds, &wired.config.settings);
     // Runs of one timer never overlap: the next tick waits until this one is answered, so it ends in time for it.
     let deadline = now.saturating_add(millis(settings.tick));
-    let Share { here, jobs, busy } = match rounds.share(tick.due, settings.inline_limit).await {
+    let Share {
+        here,
+        left,
+        jobs,
+        busy,
+    } = match rounds.share(tick.due, settings.inline_limit).await {
         Ok(share) => share,
         Err(error) => return failed(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     };
-    let round = rounds.poll(here, tick.due, deadline, false).await;
+    // A backend that is slow to list its sites holds up no source.
+    let (mut round, left, ()) = tokio::join!(
+        rounds.poll(here, tick.due, deadline, false),
+        rounds.finish(left, tick.due, deadline),
+        wired.catalog.discover(deadline)
+    );
+    round.join(left);
     app.note_round(tick.due, &round);
     let mut logs = Vec::new();
     if tick.past_due {
@@ -55,6 +67,7 @@ async fn work(app: Arc<App>, body: Bytes, trace: Trace) -> Response {
         ));
     }
     logs.extend(round.troubles());
+    logs.extend(wired.catalog.current().troubles());
     tracing::info!(
         due = %iso(tick.due), past_due = tick.past_due, sources = round.reports.len(), left = round.left, jobs = jobs.len(), busy,
         "Tick done"

@@ -80,6 +80,15 @@ impl Rig {
         self.rewire(&self.dir.path().join("ca.pem"));
     }
 
+    /// The same store and sources in a new process with these settings besides.
+    pub fn set_all(&mut self, settings: &[(&str, &str)]) {
+        let owned = settings
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        self.settings.extend(owned);
+        self.rewire(&self.dir.path().join("ca.pem"));
+    }
+
     /// The same store and sources in a new process that trusts this authority.
     pub fn rewire(&mut self, authority: &Path) {
         self.wired = wire(
@@ -105,6 +114,24 @@ impl Rig {
     pub async fn round(&self) -> Round {
         let now = self.now();
         self.wired.rounds.run(now, now + 1).await.unwrap()
+    }
+
+    /// A whole tick: what was defined or found since is taken over, what is due is polled, and lists that are due are asked for.
+    pub async fn tick(&self) -> Round {
+        tick(&self.wired, self.now()).await
+    }
+
+    /// One more process on the same store, hub and sources.
+    pub fn process(&self) -> Wired {
+        wire(
+            self.dir.path(),
+            &self.hub,
+            &self.device,
+            &self.sources,
+            &self.now,
+            &self.dir.path().join("ca.pem"),
+            &self.settings,
+        )
     }
 
     /// Every row that arrived of a source or site: stamp and channels, with how often it came.
@@ -164,6 +191,23 @@ pub fn report<'a>(round: &'a Round, source: &str) -> &'a Report {
     found.unwrap_or_else(|| panic!("{source} was not polled"))
 }
 
+/// A whole tick of one process. The time of its sources is up at once, so nothing is asked or sent twice.
+pub async fn tick(wired: &Wired, now: Millis) -> Round {
+    wired.refresh().await;
+    let (round, ()) = tokio::join!(
+        wired.rounds.run(now, now + 1),
+        wired.catalog.discover(now + MINUTE)
+    );
+    round.unwrap()
+}
+
+/// Ids of a round's sources, sorted.
+pub fn polled(round: &Round) -> Vec<String> {
+    let mut ids: Vec<String> = round.reports.iter().map(|report| report.source.clone()).collect();
+    ids.sort();
+    ids
+}
+
 fn wire(
     dir: &Path,
     hub: &Hub,
@@ -191,8 +235,13 @@ fn wire(
         Some("sources.toml") => Ok(sources.to_owned()),
         _ => std::fs::read_to_string(path),
     };
-    let config =
+    let mut config =
         config::load(&get, &files, now.load(Ordering::SeqCst)).unwrap_or_else(|faults| panic!("{faults:?}"));
+    let owned: BTreeMap<String, String> = settings
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.clone()))
+        .collect();
+    config.lookup = config::Lookup::new(move |name| owned.get(name).cloned());
     let told = Arc::clone(now);
     let clock = Clock::from_fn(move || told.load(Ordering::SeqCst));
     app::wire(config, &clock).unwrap_or_else(|faults| panic!("{faults:?}"))

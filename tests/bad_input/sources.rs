@@ -144,7 +144,7 @@ async fn a_wrong_source_ends_with_64_and_its_line() {
     .await;
     check(
         &site("").replace("\"s\"", "\"*\""),
-        "[b].site: is `*`, but a customer's sites cannot be found yet; list the sites",
+        "[b].site: is `*`, which names no site; write `sites = \"*\"`",
     )
     .await;
 }

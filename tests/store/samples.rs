@@ -3,8 +3,8 @@
 use meterbridge::reading::Channel;
 use meterbridge::source::Request;
 use meterbridge::store::documents::{
-    Attempt, DeadLetter, DigestDoc, Part, Past, PollWish, RowsDoc, ShardDoc, Shipment, SourceDoc, State,
-    StoredRows,
+    Attempt, CatalogDoc, DeadLetter, DigestDoc, Part, Past, PollWish, RowsDoc, ShardDoc, Shipment, SitesDoc,
+    SourceDoc, State, StoredRows, StoredSite,
 };
 use meterbridge::store::{Batch, Document, Write};
 
@@ -35,6 +35,7 @@ pub fn state(source: &str, runner: &str, next: u64, next_due: i64) -> Document {
         plan: None,
         asking: Default::default(),
         sending: Default::default(),
+        naming: None,
         assignment: None,
     })
 }
@@ -154,11 +155,28 @@ pub fn digest(source: &str, floor: i64) -> Document {
 }
 
 pub fn definition(source: &str, url: &str) -> Document {
-    Document::Source(SourceDoc {
-        id: SourceDoc::ID.into(),
+    let definition = serde_json::json!({ "kind": "tasmota", "url": url, "every": "60s", "scale": 0.1 });
+    Document::Source(SourceDoc::new(source, 1_769_433_300_000, definition))
+}
+
+fn sites(source: &str) -> Document {
+    let site = |name: &str, gone| StoredSite {
+        site: name.into(),
+        since: 5,
+        gone,
+    };
+    Document::Sites(SitesDoc {
+        id: SitesDoc::id_of("customer-0123abcd"),
         source: source.into(),
-        at: 1_769_433_300_000,
-        definition: serde_json::json!({ "kind": "tasmota", "url": url, "every": "60s", "scale": 0.1 }),
+        runner: "cloud".into(),
+        backend: "https://backend.example/api/1/".into(),
+        customer: "th.drones@example.com".into(),
+        at: Some(5),
+        next: 7,
+        failures: 2,
+        trouble: Some("refused".into()),
+        remarks: vec!["left out".into()],
+        sites: vec![site("Energy meter 1", None), site("Zähler/2", Some(6))],
     })
 }
 
@@ -195,7 +213,22 @@ pub fn batch(source: &str, writes: impl IntoIterator<Item = Write>) -> Batch {
 /// One document of each kind.
 pub fn every_kind(source: &str) -> Vec<Document> {
     vec![
-        definition(source, "http://192.168.1.40/"),
+        Document::Source(SourceDoc {
+            source: source.into(),
+            ..SourceDoc::new(
+                "home",
+                5,
+                serde_json::json!({ "kind": "tasmota", "scale": "0.1" }),
+            )
+        }),
+        Document::Catalog(CatalogDoc {
+            id: CatalogDoc::ID.into(),
+            source: source.into(),
+            at: 5,
+            changes: 7,
+            nonce: "0123456789abcdef".into(),
+        }),
+        sites(source),
         state(source, "cloud", 7, 42),
         digest(source, 1_769_433_300_000),
         attempt(source, 7, Some(7_776_000)),

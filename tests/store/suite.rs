@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use meterbridge::store::documents::{Attempt, RowsDoc, Shipment, SourceDoc, State};
+use meterbridge::catalog::{self, Change, Done, When};
+use meterbridge::store::documents::{Attempt, CatalogDoc, RowsDoc, Shipment, State};
 use meterbridge::store::{Document, Error, Etag, Found, List, Standing, Store, Write};
 use tokio::task::JoinSet;
 
@@ -178,10 +179,11 @@ pub async fn delete_without_a_version_takes_whatever_is_there(store: AnyStore) {
 }
 
 pub async fn upsert_makes_and_overwrites(store: AnyStore) {
-    let first = put(&store, "s", Write::Upsert(definition("s", "http://a/"))).await;
-    let second = put(&store, "s", Write::Upsert(definition("s", "http://b/"))).await;
+    let home = CatalogDoc::PARTITION;
+    let first = put(&store, home, Write::Upsert(definition("s", "http://a/"))).await;
+    let second = put(&store, home, Write::Upsert(definition("s", "http://b/"))).await;
     assert_ne!(first, second);
-    let found = get(&store, "s", SourceDoc::ID).await.unwrap();
+    let found = get(&store, CatalogDoc::PARTITION, "s").await.unwrap();
     assert_eq!(
         (found.document, found.etag),
         (definition("s", "http://b/"), second)
@@ -561,4 +563,93 @@ pub async fn count(store: &AnyStore, times: usize) {
             lost => assert_changed(lost, "s", "state"),
         }
     }
+}
+
+fn change(id: &str, definition: Option<&str>, when: When) -> Change {
+    Change {
+        id: id.into(),
+        definition: definition.map(|url| serde_json::json!({ "kind": "tasmota", "url": url })),
+        when,
+    }
+}
+
+/// How often definitions were changed, as every process reads it.
+async fn changes(store: &AnyStore) -> u64 {
+    match get(store, CatalogDoc::PARTITION, CatalogDoc::ID)
+        .await
+        .map(|found| found.document)
+    {
+        None => 0,
+        Some(Document::Catalog(doc)) => doc.changes,
+        Some(other) => panic!("{other:?}"),
+    }
+}
+
+/// A definition and the document that tells of it are one transaction, and a version that is gone is never overwritten.
+pub async fn definitions_change_with_what_tells_of_them(store: AnyStore) {
+    let make = async |change: Change| catalog::change(store.as_ref(), 5, &[change]).await;
+    let version = async || {
+        get(&store, CatalogDoc::PARTITION, "a")
+            .await
+            .map(|found| found.etag)
+    };
+    assert_eq!(
+        make(change("a", Some("http://1/"), When::Absent)).await.unwrap(),
+        [Done::Added]
+    );
+    assert_eq!(changes(&store).await, 1);
+    assert_eq!(
+        make(change("a", Some("http://1/"), When::Any)).await.unwrap(),
+        [Done::Unchanged]
+    );
+    assert_eq!(changes(&store).await, 1, "what stands so already wakes nobody");
+    let first = version().await.unwrap();
+    assert_eq!(
+        make(change("a", Some("http://2/"), When::Version(first.clone())))
+            .await
+            .unwrap(),
+        [Done::Changed]
+    );
+    for when in [When::Absent, When::Version(first.clone())] {
+        let late = make(change("a", Some("http://3/"), when.clone())).await;
+        assert!(matches!(late, Err(catalog::Error::Elsewhere { .. })), "{late:?}");
+        let late = make(change("a", None, when)).await;
+        assert!(matches!(late, Err(catalog::Error::Elsewhere { .. })), "{late:?}");
+    }
+    // Several are made together or not at all.
+    let both = [
+        change("b", Some("http://b/"), When::Absent),
+        change("a", Some("http://3/"), When::Version(first)),
+    ];
+    assert!(catalog::change(store.as_ref(), 5, &both).await.is_err());
+    assert!(get(&store, CatalogDoc::PARTITION, "b").await.is_none());
+    assert_eq!(changes(&store).await, 2);
+    assert_eq!(make(change("a", None, When::Any)).await.unwrap(), [Done::Removed]);
+    assert!(matches!(
+        make(change("a", None, When::Any)).await,
+        Err(catalog::Error::Missing { .. })
+    ));
+    assert_eq!((version().await, changes(&store).await), (None, 3));
+}
+
+/// Many who change definitions at once come into no conflict over the document that tells of it, and it counts each of them.
+pub async fn changes_of_different_definitions_all_count(store: AnyStore) {
+    let mut tasks = JoinSet::new();
+    for n in 0..5 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move {
+            let one = change(&format!("s{n}"), Some("http://a/"), When::Absent);
+            catalog::change(store.as_ref(), 5, &[one]).await.unwrap();
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+    assert_eq!(changes(&store).await, 5);
+    assert_eq!(
+        listed(&store, Some(CatalogDoc::PARTITION), "source", 10, None)
+            .await
+            .len(),
+        5
+    );
 }

@@ -41,6 +41,8 @@ pub enum Scope<'a> {
     Everything,
     /// Those whose path names this site of this customer.
     Site(&'a str, &'a str),
+    /// Those for the list of any customer's sites.
+    Lists,
 }
 
 impl Backend {
@@ -97,6 +99,11 @@ impl Backend {
         self.desk.add(customer, Some(site));
     }
 
+    /// Takes a site away from a customer, with all its series: neither listed nor answered any more. `false` where there is none.
+    pub fn remove_site(&self, customer: &str, site: &str) -> bool {
+        self.desk.remove(customer, site)
+    }
+
     /// Every version of every row of a series that is or was visible until now, oldest stamp first.
     ///
     /// # Errors
@@ -123,10 +130,11 @@ impl Backend {
     }
 
     /// Plans a fault for the next `times` requests of a scope (`None`: for ever), after those already planned for it.
-    /// A fault for everything comes before one for a site. A site that is not there does not fail.
+    /// A fault for everything comes before one for a site or for lists. A site that is not there does not fail.
     pub fn fail(&self, scope: Scope<'_>, fault: Fault, times: Option<u32>) {
         match scope {
             Scope::Everything => self.desk.script.plan(fault, times),
+            Scope::Lists => self.desk.lists.plan(fault, times),
             Scope::Site(customer, site) => {
                 if let Some(site) = route::find(&self.desk.directory().sites, customer, site) {
                     site.script.plan(fault, times);
@@ -138,6 +146,7 @@ impl Backend {
     /// Drops all planned faults.
     pub fn recover(&self) {
         self.desk.script.clear();
+        self.desk.lists.clear();
         for site in self.desk.directory().sites.iter() {
             site.script.clear();
         }

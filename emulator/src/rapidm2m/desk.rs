@@ -26,6 +26,8 @@ pub(super) struct Desk {
     pub(super) options: BackendOptions,
     directory: RwLock<Directory>,
     pub(super) script: Script<Fault>,
+    /// Faults of lists of sites.
+    pub(super) lists: Script<Fault>,
     pub(super) journal: Journal,
     pub(super) requests: AtomicU64,
     at_once: AtomicU32,
@@ -52,6 +54,7 @@ impl Desk {
         let desk = Self {
             directory: RwLock::default(),
             script: Script::default(),
+            lists: Script::default(),
             journal: Journal::new(options.keep_requests),
             requests: AtomicU64::new(0),
             at_once: AtomicU32::new(0),
@@ -75,6 +78,14 @@ impl Desk {
         if let Some(site) = site {
             Arc::make_mut(&mut directory.sites).push(Arc::new(Site::new(customer, site)));
         }
+    }
+
+    pub(super) fn remove(&self, customer: &str, site: &str) -> bool {
+        let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
+        let sites = Arc::make_mut(&mut directory.sites);
+        let before = sites.len();
+        sites.retain(|one| one.customer != customer || !one.is(site));
+        sites.len() < before
     }
 
     pub(super) fn directory(&self) -> Directory {
@@ -124,6 +135,7 @@ impl Desk {
             ["customers", customer, "sites", site, ..] => {
                 route::find(&directory.sites, customer, site)?.script.next()
             }
+            ["customers", _, "sites"] | ["sites"] => self.lists.next(),
             _ => None,
         };
         self.script.next().or_else(of_site).unwrap_or(Fault::Healthy)

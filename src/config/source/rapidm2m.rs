@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::config::discovery::{Pattern, Patterns};
 use crate::config::document::Value;
 use crate::config::fields::Fields;
 use crate::config::findings::Findings;
@@ -15,16 +16,18 @@ use super::{Found, seconds};
 
 /// Keys of this kind alone. `customer` and `site` name a synthetic source's bodies, too.
 pub(in crate::config) const KEYS: &[&str] = &[
-    "url", "customer", "site", "sites", "basic", "user", "password", "histdata", "max_rows", "timeout",
+    "url", "customer", "site", "sites", "include", "exclude", "basic", "user", "password", "histdata",
+    "max_rows", "timeout",
 ];
 
 /// As the vendor's own browser client waits.
 pub(in crate::config) const TIMEOUT: Duration = Duration::from_secs(15);
 /// A day of seconds fits.
 pub(in crate::config) const MAX_ROWS: usize = 100_000;
-/// What is said of `*`.
-pub(in crate::config) const NO_DISCOVERY: &str =
-    "is `*`, but a customer's sites cannot be found yet; list the sites";
+/// What stands for all sites of a customer.
+const ALL: &str = "*";
+/// What is said of `*` where one site belongs.
+const NO_SITE: &str = "is `*`, which names no site; write `sites = \"*\"` to have the customer's sites found";
 
 /// Reads them.
 pub(super) fn read(fields: &Fields<'_>, id: Option<&str>) -> Found {
@@ -95,6 +98,60 @@ pub(super) fn read(fields: &Fields<'_>, id: Option<&str>) -> Found {
         .collect()
 }
 
+/// Whether the table stands for all sites of a customer.
+pub(super) fn is_discovery(fields: &Fields<'_>) -> bool {
+    matches!(fields.table.get("sites").map(|entry| &entry.value), Some(Value::Text(text)) if text == ALL)
+        && fields.text("kind").as_deref() == Some("rapidm2m")
+}
+
+/// `include` and `exclude`: which of a customer's sites are taken.
+pub(super) fn patterns(fields: &Fields<'_>) -> Patterns {
+    let read = |key: &str| {
+        let Some(entry) = fields.table.get(key) else {
+            return Vec::new();
+        };
+        if !is_discovery(fields) {
+            if fields.text("kind").as_deref() == Some("rapidm2m") {
+                fields.fault(
+                    key,
+                    "chooses among the sites of `sites = \"*\"` only; leave it out",
+                );
+            }
+            return Vec::new();
+        }
+        let (items, other) = match &entry.value {
+            Value::List(items) => (items.as_slice(), None),
+            other => (Default::default(), Some(other)),
+        };
+        if let Some(other) = other {
+            fields.fault(
+                key,
+                format!(
+                    "is {}; write a list of patterns such as [\"Plant *\"]",
+                    other.what()
+                ),
+            );
+        } else if items.is_empty() {
+            fields.fault(key, "is empty; name a pattern, or leave it out");
+        }
+        let patterns = items.iter().filter_map(|item| {
+            let place = fields.place_at(item.line, &format!("{}.{key}", fields.name));
+            let Value::Text(text) = &item.value else {
+                let text = format!("holds {}; write each pattern in quotes", item.value.what());
+                fields.found.fault(place, text);
+                return None;
+            };
+            let text = fields.filled(&place, text)?;
+            fields.found.keep(&place, Pattern::new(&text))
+        });
+        patterns.collect()
+    };
+    Patterns {
+        include: read("include"),
+        exclude: read("exclude"),
+    }
+}
+
 /// A login that travels in the clear is worth a word, unless it stays on this machine.
 pub(in crate::config) fn check_transport(url: &Url, has_login: bool, place: &str, found: &Findings) {
     if url.scheme() == "http" && has_login && !address::is_loopback(url) {
@@ -106,7 +163,11 @@ pub(in crate::config) fn check_transport(url: &Url, has_login: bool, place: &str
 }
 
 fn login(fields: &Fields<'_>) -> Option<Secret> {
-    let (basic, user, password) = (fields.text("basic"), fields.text("user"), fields.text("password"));
+    let (basic, user, password) = (
+        fields.secret("basic"),
+        fields.text("user"),
+        fields.secret("password"),
+    );
     if fields.has("basic") && (fields.has("user") || fields.has("password")) {
         fields.fault(
             "basic",
@@ -135,7 +196,7 @@ fn sites(fields: &Fields<'_>) -> Vec<String> {
     let Some(entry) = fields.table.get("sites") else {
         let site = fields.needed("site", "the site's id, or several as `sites = [\"…\", \"…\"]`");
         if site.as_deref() == Some("*") {
-            fields.fault("site", NO_DISCOVERY);
+            fields.fault("site", NO_SITE);
         }
         if let Some(site) = &site {
             fields.keep("site", id::check_segment(site));
@@ -144,14 +205,14 @@ fn sites(fields: &Fields<'_>) -> Vec<String> {
     };
     let items = match &entry.value {
         Value::List(items) => items,
-        Value::Text(text) if text == "*" => {
-            fields.fault("sites", NO_DISCOVERY);
-            return Vec::new();
-        }
+        Value::Text(text) if text == ALL => return vec![ALL.to_owned()],
         other => {
             fields.fault(
                 "sites",
-                format!("is {}; write a list such as [\"a\", \"b\"]", other.what()),
+                format!(
+                    "is {}; write a list such as [\"a\", \"b\"], or \"*\" for all",
+                    other.what()
+                ),
             );
             return Vec::new();
         }
@@ -173,7 +234,7 @@ fn sites(fields: &Fields<'_>) -> Vec<String> {
             continue;
         };
         if site == "*" {
-            fields.found.fault(place, NO_DISCOVERY);
+            fields.found.fault(place, NO_SITE);
         } else if site.trim().is_empty() {
             fields.found.fault(place, "holds an empty text");
         } else if let Err(why) = id::check_segment(&site) {

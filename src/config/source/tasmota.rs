@@ -42,7 +42,7 @@ pub(super) fn read(fields: &Fields<'_>, id: Option<String>) -> Found {
         )
         .and_then(|text| fields.keep("url", address::reader(&text)));
     let user = fields.text("user").unwrap_or_else(|| "admin".to_owned());
-    let password = fields.text("password");
+    let password = fields.secret("password");
     if fields.has("user") && !fields.has("password") {
         fields.fault("password", "is missing, though `user` is given");
     }
