@@ -270,12 +270,7 @@ async fn each_source_gets_its_own_device_through_dps() {
     let group = Key::random().unwrap();
     let options = DpsOptions {
         id_scope: "0ne00ABCDEF".into(),
-        groups: vec![Group {
-            id: "meters".into(),
-            primary: group.clone(),
-            secondary: Key::random().unwrap(),
-            enabled: true,
-        }],
+        groups: vec![Group::new("meters", group.clone())],
         assigning: 1,
         retry_after: 0,
         ..DpsOptions::default()

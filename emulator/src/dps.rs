@@ -1,31 +1,43 @@
-//! The Device Provisioning Service as a device sees it over HTTPS and MQTT, for symmetric keys.
+//! The Device Provisioning Service as a device sees it over HTTPS and MQTT, for symmetric keys and X.509.
 //!
 //! Takes `PUT /{idScope}/registrations/{id}/register`, `GET …/operations/{operation}` and
 //! `POST /{idScope}/registrations/{id}`, for enrolment groups (the device signs with its derived key) and
-//! individual enrolments. An assigned device comes into being on the linked [`Hub`]. No X.509, no TPM.
+//! individual enrolments, by key or certificate. An assigned device comes into being on the linked [`Hub`]. No TPM. Enrolments are
+//! seen and changed over the service's REST API, and without tokens over the hub's control API.
 //! Over MQTT it answers on the hub's port, as the SDKs dial one port for both.
 //!
 //! # Layout
 //!
-//! - [`DpsOptions`], [`Group`], [`Individual`]: what it is started with.
+//! - [`DpsOptions`], [`Group`], [`Individual`], [`Terms`]: what it is started with. [`Central`]: an IoT Central application.
 //! - `service`: the way of a request. `mqtt`: the same over MQTT. `call`: what both ask for. `enrolment`: who may register. `registration`: operations and their
-//!   results. `refusal`: error bodies.
+//!   results. `assign`: how they end. `admin`: the service side. `book`: the enrolments, as `document` writes them; `bulk`: several. `refusal`: error bodies.
 
+pub(crate) mod admin;
+mod assign;
+mod attestation;
+mod book;
+mod bulk;
 mod call;
+mod central;
+mod document;
 mod enrolment;
 pub(crate) mod mqtt;
 mod options;
 mod refusal;
 mod registration;
 mod service;
+mod terms;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 
 use hyper::service::service_fn;
 
-pub use options::{DpsOptions, Group, Individual};
-pub use registration::Registered;
+pub use attestation::Attestation;
+pub use central::{Central, Decision};
+pub use options::{DpsOptions, Group, Individual, Policy};
+pub use registration::{Failure, Registered, Substatus};
+pub use terms::{Reprovision, Terms};
 
 pub(crate) use service::answer;
 
@@ -42,7 +54,9 @@ impl Dps {
     /// clients that dial one fixed port for both, as the Node SDK does.
     pub async fn start(options: DpsOptions, hub: &Hub) -> Result<Self, StartError> {
         let bind = options.bind;
+        let (individuals, groups) = (options.individuals.clone(), options.groups.clone());
         let inner = Arc::new(Inner {
+            book: book::Book::new(individuals, groups, options.clock.now_ms()),
             options,
             hub: hub.inner().clone(),
             faults: Faults::default(),
@@ -98,6 +112,11 @@ impl Dps {
         self.0.inner.faults.clear()
     }
 
+    /// Approves or blocks a device, where an IoT Central application has a say; `None` takes it back.
+    pub fn decide(&self, registration_id: &str, decision: Option<Decision>) {
+        self.0.inner.registrations.decide(registration_id, decision);
+    }
+
     /// A registration as it stands, if the device ever asked for one.
     pub fn registered(&self, registration_id: &str) -> Option<Registered> {
         self.0.inner.registrations.get(registration_id)
@@ -114,6 +133,7 @@ struct Running {
 /// What every request shares.
 pub(crate) struct Inner {
     options: DpsOptions,
+    book: book::Book,
     hub: Arc<hub::Inner>,
     faults: Faults,
     registrations: registration::Registrations,

@@ -4,8 +4,8 @@
 //! on the HTTPS port), checks tokens, sizes, rates and the daily quota as the service documents them, answers with its
 //! status codes and bodies (or closes the connection, and tells why), and fails on demand.
 //! Cloud-to-device messages wait, are locked, settled and counted for either transport; they are sent over the
-//! control API, as are desired properties and direct methods. The service side is there over HTTPS, for holders of
-//! policies with the right for it. No AMQP.
+//! control API, as are desired properties and direct methods. Files are uploaded to the hub's own port. The service side
+//! is there over HTTPS, for holders of policies with the right for it. No AMQP.
 //!
 //! Known differences: names of application properties sent as headers arrive in lower case (the HTTP library
 //! folds them); a batch keeps their case. Each message of a batch is metered by itself.
@@ -17,15 +17,18 @@
 //! - `service`: the way of a request, on one screen. `route`, `body`, `access`, `message`, `batch`: its steps, in order.
 //! - `mqtt`: the same over MQTT. `presence`: who is connected. [`Closed`]: why connections were closed.
 //! - [`Devicebound`] and `devicebound`: cloud-to-device messages.
+//! - [`Upload`] and `upload`: files that devices upload.
 //! - `twin`: device twins. [`Method`] and `method`: direct methods.
 //! - `rest`: the service side. `query`: its query language, over `document`, twins as it sees them.
+//! - `access`, `identity`, `authorities`: by key or by certificate, who may send.
 //! - `intake`: how messages are taken. `meter`: throttle and daily quota. `refusal`, `reply`: what is answered.
 //! - [`Arrived`] and the feed: what was taken. `registry`: the devices and their counters.
 //! - [`Fault`]: what goes wrong on demand. [`token`]: shared access signatures.
 //! - `control`: the feed, counters, faults and devices over plain HTTP on loopback.
 //! - [`Args`], [`run`]: hub and DPS for people, at the command line.
 
-mod access;
+pub(crate) mod access;
+mod authorities;
 mod batch;
 pub(crate) mod body;
 mod clock;
@@ -57,6 +60,7 @@ mod service;
 mod stats;
 pub mod token;
 mod twin;
+mod upload;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -74,14 +78,17 @@ pub use command::{Args, CommandError, run};
 pub use devicebound::{Devicebound, Full, NotSent, Outcome, Settled};
 pub use fault::Fault;
 pub use feed::Arrived;
-pub use identity::{Authentication, Device};
+pub use identity::{Authentication, Device, NotAThumbprint, Thumbprint};
 pub(crate) use inner::Inner;
 pub use key::{Key, KeyError};
 pub use method::{Answered, Method, NoAnswer};
+#[cfg(fuzzing)]
+pub use mqtt::mqtt_packets;
 pub use options::{HubOptions, Keep, Limits, Tier};
 pub use policy::{Policy, Rights};
 pub use stats::{DeviceStats, Stats};
 pub use twin::BadTwin;
+pub use upload::{Blob, Told, Upload};
 
 use crate::tls::{self, Authority, Serving};
 
@@ -137,7 +144,7 @@ impl Hub {
             }
         };
         let control = options.control;
-        let inner = Arc::new(Inner::new(options));
+        let inner = Arc::new(Inner::new(options).map_err(tls::Error::from)?);
         let control = match control {
             None => None,
             Some(addr) => {
@@ -229,6 +236,16 @@ impl Hub {
         tags: Option<&serde_json::Value>,
     ) -> Result<serde_json::Value, BadTwin> {
         self.0.inner.change_twin(id, desired, tags)
+    }
+
+    /// The file uploads of a device, oldest first.
+    pub fn uploads(&self, id: &str) -> Vec<Upload> {
+        self.0.inner.uploads.of(id)
+    }
+
+    /// A file that a device uploaded, by its name with the device id before it.
+    pub fn blob(&self, name: &str) -> Option<Arc<Blob>> {
+        self.0.inner.uploads.shelf.get(name)
     }
 
     /// Calls a direct method of a device and waits for its answer.

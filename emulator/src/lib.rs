@@ -3,6 +3,7 @@
 //! # Layout
 //!
 //! - [`tls`]: the emulators' own certificate authority and server certificates.
+//! - [`certificate`]: certificates for devices, at the command line.
 //! - `mqtt`: MQTT 3.1.1 as hub and DPS serve it.
 //! - [`hub`]: Azure IoT Hub, device side over HTTPS and MQTT, and the feed of what arrived.
 //! - [`dps`]: the Device Provisioning Service over HTTPS and MQTT.
@@ -12,6 +13,7 @@
 //! - [`demo`]: all of them together, for people.
 //! - [`measure`]: what the benchmarks run against.
 
+pub mod certificate;
 pub mod demo;
 pub mod dps;
 pub mod host;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use emulator::{demo, host, hub, measure, rapidm2m, readers};
+use emulator::{certificate, demo, host, hub, measure, rapidm2m, readers};
 
 /// What meterbridge talks to, on loopback: no account, no cloud, no meter needed.
 #[derive(Debug, Parser)]
@@ -28,6 +28,7 @@ enum Command {
     Host(host::command::Args),
     /// The whole job on loopback: readers, a backend, the handler under its host, and the hub.
     Demo(demo::Args),
+    Certificate(certificate::Args),
     /// Parts of `cargo xtask bench`.
     #[command(subcommand, hide = true)]
     Measure(measure::Command),
@@ -58,6 +59,7 @@ async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
         Command::RapidM2m(args) => rapidm2m::command::run(args).await?,
         Command::Host(args) => host::command::run(args).await?,
         Command::Demo(args) => demo::run(args).await?,
+        Command::Certificate(args) => certificate::run(&args)?,
         Command::Measure(command) => measure::run(command).await?,
     }
     Ok(())

@@ -24,6 +24,8 @@ pub(crate) use mqtt_protocol_core::mqtt::packet::Qos;
 pub(crate) use mqtt_protocol_core::mqtt::packet::v3_1_1::{Connect, Publish};
 pub(crate) use mqtt_protocol_core::mqtt::result_code::ConnectReturnCode;
 pub(crate) use packets::LARGEST_TOPIC;
+#[cfg(any(test, fuzzing))]
+pub(crate) use packets::{Packet, decoded};
 pub(crate) use publication::Publication;
 pub(crate) use service::{Refused, Service, Session};
 pub(crate) use websocket::{Bytes as WebSocketBytes, accepts};

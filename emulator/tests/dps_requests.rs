@@ -5,7 +5,7 @@
 #[path = "hub_wire/wire.rs"]
 mod wire;
 
-use emulator::dps::{Dps, DpsOptions, Group, Individual};
+use emulator::dps::{Dps, DpsOptions, Group, Individual, Terms};
 use emulator::hub::{Clock, Fault, Hub, Key};
 use serde_json::{Value, json};
 use wire::{K32, K64, NOW_S, Reply, Wire, key, options, request};
@@ -13,13 +13,20 @@ use wire::{K32, K64, NOW_S, Reply, Wire, key, options, request};
 const SCOPE: &str = "0ne00AABBCC";
 const VERSION: &str = "api-version=2021-10-01";
 
+fn disabled() -> Terms {
+    Terms {
+        enabled: false,
+        ..Terms::default()
+    }
+}
+
 async fn start(change: impl FnOnce(&mut DpsOptions)) -> (Hub, Dps, Wire) {
     let hub = Hub::start(options()).await.unwrap();
     let mut options = DpsOptions {
         id_scope: SCOPE.to_owned(),
         groups: vec![
             Group {
-                enabled: false,
+                terms: disabled(),
                 ..Group::new("old", key(K32))
             },
             Group::new("meters", key(K64)),
@@ -30,7 +37,7 @@ async fn start(change: impl FnOnce(&mut DpsOptions)) -> (Hub, Dps, Wire) {
                 ..Individual::new("own", key(K32))
             },
             Individual {
-                enabled: false,
+                terms: disabled(),
                 ..Individual::new("blocked", key(K32))
             },
         ],

@@ -507,3 +507,39 @@ async fn counts_and_what_waits() {
         assert_eq!(reply, expected);
     }
 }
+
+/// Identities that prove themselves by certificate, as the service SDKs write them.
+#[tokio::test]
+async fn devices_by_certificate() {
+    let hub = hub().await;
+    let mut service = Service::owner(&hub).await;
+    let thumbprint = "ab".repeat(20);
+    let own =
+        json!({"deviceId": "own", "authentication": {"x509Thumbprint": {"primaryThumbprint": thumbprint}}});
+    let made = service.ok("PUT /devices/own", &own.to_string()).await.json();
+    assert_eq!(
+        made["authentication"],
+        json!({
+            "symmetricKey": {"primaryKey": null, "secondaryKey": null},
+            "x509Thumbprint": {"primaryThumbprint": "AB".repeat(20), "secondaryThumbprint": null},
+            "type": "selfSigned",
+        })
+    );
+    let signed = json!({"deviceId": "signed", "authentication": {"type": "certificateAuthority"}});
+    let made = service
+        .ok("PUT /devices/signed", &signed.to_string())
+        .await
+        .json();
+    assert_eq!(made["authentication"]["type"], "certificateAuthority");
+    for wrong in [json!({"primaryThumbprint": "AB"}), json!({}), Value::Null] {
+        let body =
+            json!({"deviceId": "x", "authentication": {"type": "selfSigned", "x509Thumbprint": wrong}});
+        let reply = service.call("PUT /devices/x", &[], &body.to_string()).await;
+        assert_eq!(
+            (reply.status, reply.header("iothub-errorcode")),
+            (400, Some("ArgumentInvalid")),
+            "{body}"
+        );
+    }
+    assert!(hub.device("x").is_none());
+}

@@ -85,4 +85,4 @@ const next = (client) => new Promise((resolve, reject) => {
   client.once('error', reject);
 });
 
-module.exports = { call, changeTwin, next, purge, same, sample, settled, stats, toDevice, twin };
+module.exports = { ask, call, changeTwin, next, own, purge, same, sample, settled, stats, toDevice, twin };

@@ -6,8 +6,10 @@ import os
 import requests
 from azure.iot.device import IoTHubDeviceClient
 from azure.iot.device.common.auth import sastoken, signing_mechanism
+from azure.storage.blob import BlobClient
 
-from report import CA, CA_FILE, DEVICE, PARTS, PATIENCE, end, expected, gap, mark, run
+from control import ask, own
+from report import CA, CA_FILE, DEVICE, PARTS, PATIENCE, end, expected, gap, mark, refused, run
 
 
 def post(key):
@@ -49,12 +51,48 @@ def post_refused(record):
         raise RuntimeError(f"{answer.status_code} for a wrong key")
 
 
-def upload(_record):
-    device = IoTHubDeviceClient.create_from_connection_string(
+def client():
+    return IoTHubDeviceClient.create_from_connection_string(
         DEVICE, server_verification_cert=CA, connection_retry=False
     )
+
+
+def upload(name, content, **options):
+    """Uploads a file as Microsoft's sample does, and compares what the hub has."""
+    device = client()
     try:
-        device.get_storage_info_for_blob("conformance.bin")
+        info = device.get_storage_info_for_blob(name)
+        url = f"https://{info['hostName']}/{info['containerName']}/{info['blobName']}{info['sasToken']}"
+        with BlobClient.from_blob_url(url, connection_verify=CA_FILE, **options) as blob:
+            blob.upload_blob(content)
+            if blob.download_blob().readall() != content:
+                raise RuntimeError("another file is read")
+        device.notify_blob_upload_status(info["correlationId"], True, 201, "Created")
+        told = next(one for one in ask("GET", own("files")) if one["correlationId"] == info["correlationId"])
+        if told["bytes"] != len(content) or told["told"] != {
+                "isSuccess": True, "statusCode": 201, "statusDescription": "Created"}:
+            raise RuntimeError(f"the hub has {told}")
+    finally:
+        device.shutdown()
+
+
+def upload_whole(_record):
+    upload(f"whole {mark()}.bin", bytes(range(256)) * 40)
+
+
+def upload_blocks(_record):
+    upload(f"{mark()}/blocks.bin", os.urandom(300_000), max_single_put_size=65_536, max_block_size=65_536)
+
+
+def upload_failed(_record):
+    device = client()
+    try:
+        info = device.get_storage_info_for_blob(mark())
+        device.notify_blob_upload_status(info["correlationId"], False, 500, "no network")
+        # A success that is none.
+        info = device.get_storage_info_for_blob(mark())
+        refused("ClientError", lambda: device.notify_blob_upload_status(info["correlationId"], True, 201, ""))
+        device.notify_blob_upload_status(info["correlationId"], False, 500, "")
     finally:
         device.shutdown()
 
@@ -62,7 +100,10 @@ def upload(_record):
 def main():
     run("a message posted with a token of the SDK", "HTTPS", post_accepted)
     run("the same with a wrong key is refused", "HTTPS", post_refused)
-    run("get_storage_info_for_blob", "HTTPS", upload, gap("HTTPS") or "the hub has no file upload")
+    uploads = "get_storage_info_for_blob, upload_blob (azure-storage-blob"
+    run(f"{uploads}, at once), notify_blob_upload_status", "HTTPS", upload_whole, gap("HTTPS"))
+    run(f"{uploads}, in blocks), notify_blob_upload_status", "HTTPS", upload_blocks, gap("HTTPS"))
+    run("notify_blob_upload_status of a failure; a false success is refused", "HTTPS", upload_failed, gap("HTTPS"))
     end()
 
 

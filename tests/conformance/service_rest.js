@@ -80,18 +80,13 @@ async function all(query) {
 
 /** What is not offered here: operation, call, reason. */
 function declined() {
-  const x509 = 'X.509 identities are not emulated';
   const fleets = 'deployments to fleets and to IoT Edge are not emulated';
   const storage = 'there is no storage account to import from and to export to';
   const many = 'jobs over many devices are not emulated';
   const models = 'models are not resolved; the twin and direct methods hold the same';
   const one = { id: 'c', schemaVersion: '1.0', content: { deviceContent: {} }, targetCondition: '*', priority: 1, etag: '*' };
-  const thumbprints = { authentication: { x509Thumbprint: { primaryThumbprint: 'A'.repeat(40) } } };
-  const authority = { authentication: { type: 'certificateAuthority' } };
   const where = "deviceId = 'd'";
   return [
-    ['create, thumbprints', () => registry.create({ deviceId: 'x', ...thumbprints }), x509],
-    ['create, certificateAuthority', () => registry.create({ deviceId: 'x', ...authority }), x509],
     ['addConfiguration', () => registry.addConfiguration(one), fleets],
     ['getConfiguration', () => registry.getConfiguration('c'), fleets],
     ['getConfigurations', () => registry.getConfigurations(), fleets],
@@ -118,6 +113,18 @@ function declined() {
 }
 
 async function main() {
+  await run({ operation: 'create, get, delete a device with thumbprints and one of an authority', ...https }, async () => {
+    const [own, signed] = [`node-own-${mark()}`, `node-signed-${mark()}`];
+    const x509Thumbprint = { primaryThumbprint: 'A'.repeat(40), secondaryThumbprint: 'B'.repeat(64) };
+    await registry.create({ deviceId: own, authentication: { x509Thumbprint } });
+    await registry.create({ deviceId: signed, authentication: { type: 'certificateAuthority' } });
+    const { authentication } = (await registry.get(own)).responseBody;
+    expect([authentication.type, authentication.x509Thumbprint], ['selfSigned', x509Thumbprint]);
+    expect((await registry.get(signed)).responseBody.authentication.type, 'certificateAuthority');
+    await registry.delete(own);
+    await registry.delete(signed);
+  });
+
   await run({ operation: 'create, get, update, delete', ...https }, async () => {
     const deviceId = `node-rest-${mark()}`;
     const made = (await registry.create({ deviceId, status: 'disabled', authentication: { symmetricKey: keys } })).responseBody;

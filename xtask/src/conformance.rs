@@ -67,14 +67,22 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<(), Failure> {
     for script in [
         "device_http.js",
         "device_mqtt.js",
+        "upload.js",
         "provisioning_http.js",
         "provisioning_mqtt.js",
         "service_rest.js",
+        "provisioning_service.js",
+        "certificates.js",
     ] {
         let program = hub.tell(sdks.node(project, &scripts, script, hub.remap(&scripts).as_deref()));
         rows.extend(rows_of(script, program, &hub)?);
     }
-    for script in ["device_https.py", "device_mqtt.py", "service_rest.py"] {
+    for script in [
+        "device_https.py",
+        "device_mqtt.py",
+        "service_rest.py",
+        "certificates.py",
+    ] {
         let program = hub.tell(sdks.python(project, &scripts.join(script)));
         rows.extend(rows_of(script, program, &hub)?);
     }

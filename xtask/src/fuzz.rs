@@ -161,7 +161,7 @@ mod tests {
         let project = Project::find().unwrap();
         let manifest = fs::read_to_string(project.root.join("fuzz/Cargo.toml")).unwrap();
         let names = targets(&project).unwrap();
-        assert!(names.len() >= 11, "{names:?}");
+        assert!(names.len() >= 12, "{names:?}");
         for name in &names {
             assert!(manifest.contains(&format!("name = \"{name}\"\n")), "{name}");
             let corpus = tempfile::tempdir().unwrap();

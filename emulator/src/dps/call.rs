@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Inner;
+use super::assign::assign;
 use super::enrolment::Admitted;
 use super::refusal::Refusal;
 use super::registration::Progress;
@@ -55,22 +56,23 @@ pub(super) fn poll(
     operation: &str,
     now_ms: i64,
 ) -> Result<Answer, Refusal> {
-    let progress = dps.registrations.poll(id, operation, now_ms);
-    match progress.ok_or_else(|| Refusal::not_found("Operation"))? {
-        Progress::Assigning => Ok(assigning(dps, operation)),
-        Progress::Assigned(registered) => {
-            let device = &admitted.device;
-            dps.hub.registry.get_or_put(&device.id, || device.clone());
-            let state = registered.state(assigned_hub(dps));
-            let body = json!({
-                "operationId": operation, "status": "assigned", "registrationState": state,
-            });
-            Ok(Answer {
-                body,
-                retry_after: None,
-            })
+    let progress = dps.registrations.poll(id, operation);
+    let known = match progress.ok_or_else(|| Refusal::not_found("Operation"))? {
+        Progress::Assigning => return Ok(assigning(dps, operation)),
+        Progress::Due(known) => {
+            let outcome = assign(dps, &known, admitted);
+            dps.registrations.settle(id, operation, outcome, now_ms)
         }
-    }
+        Progress::Settled(known) => Some(*known),
+    };
+    let known = known.ok_or_else(|| Refusal::not_found("Operation"))?;
+    let body = json!({
+        "operationId": operation, "status": known.status(), "registrationState": known.state(),
+    });
+    Ok(Answer {
+        body,
+        retry_after: None,
+    })
 }
 
 /// The registration of `id` as it stands.
@@ -78,7 +80,7 @@ pub(super) fn look_up(dps: &Inner, id: &str) -> Result<Answer, Refusal> {
     let registered = dps.registrations.get(id);
     let registered = registered.ok_or_else(|| Refusal::not_found("Registration"))?;
     Ok(Answer {
-        body: registered.state(assigned_hub(dps)),
+        body: registered.state(),
         retry_after: None,
     })
 }
@@ -88,9 +90,4 @@ fn assigning(dps: &Inner, operation: &str) -> Answer {
         body: json!({ "operationId": operation, "status": "assigning" }),
         retry_after: Some(dps.options.retry_after),
     }
-}
-
-fn assigned_hub(dps: &Inner) -> &str {
-    let assigned = dps.options.assigned_hub.as_deref();
-    assigned.unwrap_or(&dps.hub.options.host_name)
 }

@@ -17,10 +17,12 @@ use super::call::{self, Answer, LIMIT};
 use super::enrolment::{Admitted, admit, is_registration_id};
 use super::refusal::Refusal;
 use crate::hub::Fault;
+use crate::hub::access::Proof;
 use crate::hub::reply::Stamp;
 use crate::hub::route::has_api_version;
 use crate::hub::token::decode;
 use crate::mqtt::{Closing, Connect, ConnectReturnCode, Publication, Publish, Qos, Refused, Session};
+use crate::tls::Chain;
 
 const FILTER: &str = "$dps/registrations/res/#";
 const REGISTER: &str = "$dps/registrations/PUT/iotdps-register/";
@@ -33,7 +35,11 @@ pub(crate) fn is_asked_for(connect: &Connect) -> bool {
 }
 
 /// Lets a device in that proves its registration id, by the same rules as over HTTPS.
-pub(crate) async fn connect(dps: Arc<Inner>, connect: &Connect) -> Result<Box<dyn Session>, Refused> {
+pub(crate) async fn connect(
+    dps: Arc<Inner>,
+    connect: &Connect,
+    chain: Option<&Chain>,
+) -> Result<Box<dyn Session>, Refused> {
     let refused = |why| Refused {
         code: ConnectReturnCode::NotAuthorized,
         why,
@@ -50,8 +56,15 @@ pub(crate) async fn connect(dps: Arc<Inner>, connect: &Connect) -> Result<Box<dy
     let token = connect
         .password()
         .and_then(|password| std::str::from_utf8(password).ok());
-    let admitted = admit(&dps.options, token, &id, now_ms)
-        .map_err(|refusal| refused(Closing::new("DpsUnauthorized", told(&refusal))))?;
+    let token = token.filter(|token| !token.is_empty());
+    let admitted = admit(
+        &dps.options.id_scope,
+        &dps.book,
+        Proof { token, chain },
+        &id,
+        now_ms,
+    )
+    .map_err(|refusal| refused(Closing::new("DpsUnauthorized", told(&refusal))))?;
     Ok(Box::new(Registering {
         dps,
         id,

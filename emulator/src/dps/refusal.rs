@@ -9,7 +9,7 @@ use crate::hub::reply::{Reply, Stamp, retry_after};
 /// A refusal: `{"errorCode":…,"trackingId":"…","message":"…","info":{},"timestampUtc":"…"}`. The numbers are
 /// those seen in users' reports (401002, 404201); where none was found, the status with three zeros.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) code: u32,
     pub(super) message: String,
@@ -42,6 +42,24 @@ impl Refusal {
             status: StatusCode::NOT_FOUND,
             code: 404_201,
             message,
+        }
+    }
+
+    /// An enrolment that is there already, written by who does not know it.
+    pub(super) fn exists(id: &str) -> Self {
+        Self {
+            status: StatusCode::CONFLICT,
+            code: 409_000,
+            message: format!("An enrollment {id} exists already"),
+        }
+    }
+
+    /// Another version than the one that is to be replaced.
+    pub(super) fn changed() -> Self {
+        Self {
+            status: StatusCode::PRECONDITION_FAILED,
+            code: 412_000,
+            message: "Precondition failed: the ETag is that of another version".to_owned(),
         }
     }
 

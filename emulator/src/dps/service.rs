@@ -5,20 +5,22 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::header::AUTHORIZATION;
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use tokio::time::sleep;
 
 use super::Inner;
+use super::admin::{self, Asked};
 use super::call::{self, LIMIT};
 use super::enrolment::{admit, is_registration_id};
 use super::refusal::Refusal;
 use crate::hub::Fault;
+use crate::hub::access::Proof;
 use crate::hub::body::{self, Unreadable};
 use crate::hub::reply::{Reply, Stamp, retry_after};
 use crate::hub::route::has_api_version;
 use crate::hub::token::decode;
-use crate::tls::Hangup;
+use crate::tls::{Chain, Hangup, Presented};
 
 /// Answers one request.
 pub(crate) async fn answer(dps: Arc<Inner>, request: Request<Incoming>) -> Result<Reply, Hangup> {
@@ -26,7 +28,13 @@ pub(crate) async fn answer(dps: Arc<Inner>, request: Request<Incoming>) -> Resul
     // Node sends `{}` with its GET: whatever comes is read.
     let body = body::read(body, LIMIT).await;
     let path: Vec<&str> = head.uri.path().trim_start_matches('/').split('/').collect();
-    let registration = path.get(2).and_then(|id| decode(id));
+    // Of the device side, and of the service side.
+    let at = if admin::is_asked_for(head.uri.path()) {
+        1
+    } else {
+        2
+    };
+    let registration = path.get(at).and_then(|id| decode(id));
 
     let fault = dps.faults.take(registration.as_deref());
     if let Some(Fault::Delay(ms)) = fault {
@@ -59,12 +67,15 @@ pub(crate) async fn answer(dps: Arc<Inner>, request: Request<Incoming>) -> Resul
         .headers
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok());
+    let presented = head.extensions.get::<Presented>();
     let call = Call {
         dps: &dps,
         method: &head.method,
         path: &path,
         query: head.uri.query(),
         authorization,
+        headers: &head.headers,
+        chain: presented.and_then(|Presented(chain)| chain.as_ref()),
         registration,
         stamp: &stamp,
     };
@@ -81,12 +92,17 @@ struct Call<'a> {
     path: &'a [&'a str],
     query: Option<&'a str>,
     authorization: Option<&'a str>,
+    headers: &'a HeaderMap,
+    chain: Option<&'a Chain>,
     registration: Option<String>,
     stamp: &'a Stamp,
 }
 
 impl Call<'_> {
     fn handle(&self, body: Result<Bytes, Unreadable>) -> Result<Reply, Refusal> {
+        if admin::is_asked_for(&self.path.join("/")) {
+            return self.administer(body);
+        }
         let options = &self.dps.options;
         let [scope, _registrations, _id, rest @ ..] = self.path else {
             return Err(Refusal::not_found("Resource"));
@@ -101,7 +117,11 @@ impl Call<'_> {
         if !scope.eq_ignore_ascii_case(&options.id_scope) {
             return Err(Refusal::not_found("Id scope"));
         }
-        let admitted = admit(options, self.authorization, id, self.stamp.now_ms)?;
+        let proof = Proof {
+            token: self.authorization,
+            chain: self.chain,
+        };
+        let admitted = admit(&options.id_scope, &self.dps.book, proof, id, self.stamp.now_ms)?;
         let body = body.map_err(|_| Refusal::argument("The request body is too large or broke off"))?;
         let now_ms = self.stamp.now_ms;
         let answer = match (self.method, rest) {
@@ -118,5 +138,41 @@ impl Call<'_> {
         };
         let reply = self.stamp.reply(status, answer.body.to_string().into());
         Ok(retry_after(reply, answer.retry_after))
+    }
+
+    /// The service side.
+    fn administer(&self, body: Result<Bytes, Unreadable>) -> Result<Reply, Refusal> {
+        if !has_api_version(self.query) {
+            return Err(Refusal::argument(
+                "The api-version query parameter is missing or invalid",
+            ));
+        }
+        let body = body.map_err(|_| Refusal::argument("The request body is too large or broke off"))?;
+        let header = |name: &str| self.headers.get(name)?.to_str().ok();
+        let asked = Asked {
+            method: self.method,
+            path: self.path,
+            body: &body,
+            if_match: header("if-match"),
+            page: header("x-ms-max-item-count").and_then(|count| count.parse().ok()),
+            after: header("x-ms-continuation"),
+            now_ms: self.stamp.now_ms,
+        };
+        admin::admit(
+            self.dps,
+            self.authorization,
+            admin::writes(&asked),
+            self.stamp.now_ms,
+        )?;
+        let answered = admin::handle(self.dps, &asked)?;
+        let text = answered.body.map(|body| body.to_string()).unwrap_or_default();
+        let mut reply = self.stamp.reply(answered.status, text.into());
+        let next = answered
+            .continuation
+            .and_then(|next| HeaderValue::from_str(&next).ok());
+        if let Some(next) = next {
+            reply.headers_mut().insert("x-ms-continuation", next);
+        }
+        Ok(reply)
     }
 }

@@ -11,8 +11,8 @@ use tokio::sync::broadcast::error::RecvError;
 use super::registry::is_device_id;
 use super::reply::rfc3339;
 use super::{Arrived, Device, Hub, HubOptions, Key, KeyError, Limits, Policy, StartError, Tier};
-use crate::dps::{Dps, DpsOptions, Group};
-use crate::tls::{self, Authority};
+use crate::dps::{self, Central, Dps, DpsOptions, Group};
+use crate::tls::{self, Authority, Certificate};
 
 /// Azure IoT Hub and DPS on loopback: devices over HTTPS and MQTT, services over HTTPS.
 ///
@@ -42,6 +42,15 @@ pub struct Args {
     /// The hub's own name: HostName in connection strings, sr in tokens, assignedHub at the DPS.
     #[arg(long, default_value = "localhost", value_name = "NAME")]
     pub host_name: String,
+    /// Behave like the DPS and hub of an IoT Central application: the model that a device names picks its template.
+    #[arg(long, value_enum, default_value_t = Profile::IotHub)]
+    pub profile: Profile,
+    /// With --profile iot-central: new devices wait until somebody approves them (control API).
+    #[arg(long, requires = "profile")]
+    pub approval: bool,
+    /// With --profile iot-central: a model that has a template; may be repeated. Without, any has.
+    #[arg(long = "template", value_name = "DTMI", requires = "profile")]
+    pub templates: Vec<String>,
     /// Id scope of the DPS.
     #[arg(long, default_value = "0ne00EMULATE", value_name = "SCOPE")]
     pub id_scope: String,
@@ -57,9 +66,30 @@ pub struct Args {
     /// Enforce the tier's documented rate and daily quota for so many hub units.
     #[arg(long, value_name = "UNITS")]
     pub limits: Option<u32>,
+    /// Also write the files that devices upload into this directory.
+    #[arg(long, value_name = "DIR")]
+    pub files: Option<PathBuf>,
     /// Print addresses and keys, and nothing of what arrives.
     #[arg(long)]
     pub quiet: bool,
+}
+
+/// What hub and DPS belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Profile {
+    /// Themselves.
+    IotHub,
+    /// An IoT Central application.
+    IotCentral,
+}
+
+impl Args {
+    fn central(&self) -> Option<Central> {
+        (self.profile == Profile::IotCentral).then(|| Central {
+            approves: !self.approval,
+            templates: (!self.templates.is_empty()).then(|| self.templates.clone()),
+        })
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -86,6 +116,9 @@ Examples:
 
   # three requests of one device fail
   curl localhost:8445/faults --json '{\"times\":3,\"device\":\"meter-001\",\"fault\":{\"status\":{\"code\":503}}}'
+
+  # what devices uploaded
+  curl localhost:8445/devices/meter-001/files
 
   # what arrived
   curl localhost:8445/feed?after=0";
@@ -159,6 +192,7 @@ struct Started {
 impl Started {
     async fn new(args: &Args) -> Result<Self, CommandError> {
         let authority = Authority::load_or_create(&args.dir)?;
+        let authorities = Certificate::parse(authority.ca_pem()).into_iter().collect();
         let group = load_or_create_key(&args.dir.join("group.key"))?;
         let limits = args.limits.map(|units| Limits::documented(args.tier, units));
         let policies = Policy::BUILT_IN.map(|name| policy(&group, name));
@@ -168,6 +202,7 @@ impl Started {
             control: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, args.control_port))),
             host_name: args.host_name.clone(),
             authority: Some(authority),
+            authorities,
             devices: args
                 .devices
                 .iter()
@@ -177,6 +212,7 @@ impl Started {
             auto_create: args.auto_create.then(|| group.clone()),
             tier: args.tier,
             limits: limits.unwrap_or_default(),
+            files: args.files.clone(),
             ..HubOptions::default()
         })
         .await?;
@@ -184,6 +220,8 @@ impl Started {
             bind: Some(SocketAddr::new(args.bind, args.dps_port)),
             id_scope: args.id_scope.clone(),
             groups: vec![Group::new("meters", group.clone())],
+            policies: vec![dps_owner(&group)],
+            central: args.central(),
             ..DpsOptions::default()
         };
         let dps = Dps::start(enrolments, &hub).await?;
@@ -206,6 +244,8 @@ impl Started {
             writeln!(out, "trust    {}", std::path::absolute(ca)?.display())?;
         }
         writeln!(out, "group    meters, key {}", group.text())?;
+        let dps_owner = dps_owner(group);
+        writeln!(out, "dps owner {}", dps_owner.connection_string(name))?;
         let owner = policy(group, "iothubowner");
         writeln!(out, "owner    {}", owner.connection_string(name))?;
         for device in devices.iter().filter_map(|id| hub.device(id)) {
@@ -218,6 +258,10 @@ impl Started {
 
 fn policy(group: &Key, name: &str) -> Policy {
     Policy::new(name, group.derive(&format!("policy {name}")))
+}
+
+fn dps_owner(group: &Key) -> dps::Policy {
+    dps::Policy::owner(group.derive("policy provisioningserviceowner"))
 }
 
 fn device_id(text: &str) -> Result<String, String> {
@@ -319,9 +363,9 @@ mod tests {
                 .filter(|l| l.to_lowercase().contains("key"))
                 .map(str::to_owned)
                 .collect();
-            assert_eq!(keys.len(), 4, "{text}");
+            assert_eq!(keys.len(), 5, "{text}");
             assert!(
-                keys[3].starts_with("device   HostName=localhost;DeviceId=b;SharedAccessKey="),
+                keys[4].starts_with("device   HostName=localhost;DeviceId=b;SharedAccessKey="),
                 "{text}"
             );
             assert!(text.contains("new/ca.pem"), "{text}");

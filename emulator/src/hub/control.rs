@@ -10,19 +10,29 @@
 //! | `POST /faults` | `{"times":3,"device":"meter-001","fault":{"status":{"code":503,"retry_after":5}}}` |
 //! | `DELETE /faults` | takes armed faults back |
 //! | `GET /devices` | the devices, with connection strings |
-//! | `PUT /devices/{id}` | `{"primary_key":"…","secondary_key":"…","enabled":true}`, all optional |
+//! | `PUT /devices/{id}` | `{"primary_key":"…","secondary_key":"…","enabled":true}`, all optional; by certificate, `primary_thumbprint`, `secondary_thumbprint`, or `"authentication":"certificateAuthority"` |
+//! | `GET /certificates`, `POST /certificates` | the authorities that vouch for devices; PEM adds one |
 //! | `DELETE /devices/{id}` | removes a device |
 //! | `POST /devices/{id}/messages` | sends to the device: `{"body":"…","messageId":"…","contentType":"…","ttl":60,"properties":{…}}`, all optional |
 //! | `GET /devices/{id}/messages` | what waits for the device, and what became of the others |
 //! | `DELETE /devices/{id}/messages` | throws away what waits |
+//! | `GET /devices/{id}/files` | the device's file uploads, oldest first, and what it told of each |
+//! | `GET /devices/{id}/files/{name}` | an uploaded file |
 //! | `GET /devices/{id}/twin` | properties and tags |
 //! | `PATCH /devices/{id}/twin` | merges and tells the device: `{"desired":{…},"tags":{…}}`, both optional |
 //! | `POST /devices/{id}/methods` | calls a direct method: `{"methodName":"…","payload":…,"responseTimeoutInSeconds":30,"connectTimeoutInSeconds":0}` |
+//! | `/enrollments…`, `/enrollmentGroups…` | the DPS: `GET`, `PUT`, `DELETE` one by its id, `POST …/query`, as in its REST API, without a token |
+//! | `GET /registrations`, `DELETE /registrations/{id}` | registrations, with what devices sent along |
+//! | `PUT /registrations/{id}/decision` | `{"decision":"approved"}`, `"blocked"` or `null`, for an IoT Central application |
 //!
 //! A message has the fields of [`Arrived`] in camel case; its body is `body` where it is UTF-8, else `bodyBase64`.
 
+mod authorities;
 mod devicebound;
+mod identity;
+mod provisioning;
 mod twin;
+mod upload;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -44,10 +54,11 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::task::AbortHandle;
 
 use super::feed::Arrived;
-use super::identity::{Authentication, Device};
+use super::identity::Device;
 use super::registry::is_device_id;
 use super::reply::rfc3339;
-use super::{Closed, Fault, Inner, Key, Stats};
+use super::{Closed, Fault, Inner, Stats};
+use identity::Identity;
 
 /// Serves the control API until the returned handle is aborted.
 pub(super) fn serve(listener: TcpListener, hub: Arc<Inner>) -> AbortHandle {
@@ -61,7 +72,10 @@ pub(super) fn serve(listener: TcpListener, hub: Arc<Inner>) -> AbortHandle {
         .route("/devices", get(devices))
         .route("/devices/{id}", put(put_device).delete(remove_device))
         .merge(devicebound::routes())
+        .merge(authorities::routes())
+        .merge(provisioning::routes())
         .merge(twin::routes())
+        .merge(upload::routes())
         .with_state(hub);
     let serving = async move { axum::serve(listener, router).await };
     tokio::spawn(serving).abort_handle()
@@ -77,13 +91,20 @@ POST   /faults                   {\"times\":3,\"device\":\"meter-001\",\"fault\"
 DELETE /faults                   takes armed faults back
 GET    /devices                  the devices, with connection strings
 PUT    /devices/{id}             {\"primary_key\":\"…\",\"secondary_key\":\"…\",\"enabled\":true}, all optional
+                                 by certificate: {\"primary_thumbprint\":\"…\"} or {\"authentication\":\"certificateAuthority\"}
 DELETE /devices/{id}             removes a device
+GET    /certificates             authorities that vouch for devices; POST adds one (PEM)
 POST   /devices/{id}/messages    sends to the device: {\"body\":\"…\",\"properties\":{\"a\":\"b\"}}; also bodyBase64, messageId,
                                  correlationId, userId, contentType, contentEncoding, ack, ttl (seconds)
 GET    /devices/{id}/messages    what waits for the device, and what became of the others
 DELETE /devices/{id}/messages    throws away what waits
+GET    /devices/{id}/files       the device's file uploads, oldest first, and what it told of each
+GET    /devices/{id}/files/NAME  an uploaded file
 GET    /devices/{id}/twin        properties and tags
 PATCH  /devices/{id}/twin        {\"desired\":{…},\"tags\":{…}}, both optional: merged, and the device is told
+*      /enrollments/{id}         enrolments of the DPS, as its REST API has them, without a token; also /enrollmentGroups/{id}
+GET    /registrations            registrations, with what devices sent along; DELETE /registrations/{id} forgets one
+PUT    /registrations/{id}/decision  {\"decision\":\"approved\"}, \"blocked\" or null, with --profile iot-central
 POST   /devices/{id}/methods     {\"methodName\":\"…\",\"payload\":…}, and responseTimeoutInSeconds, connectTimeoutInSeconds
 ";
 
@@ -187,14 +208,6 @@ async fn devices(State(hub): State<Arc<Inner>>) -> Json<Value> {
     )
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Identity {
-    primary_key: Option<String>,
-    secondary_key: Option<String>,
-    enabled: Option<bool>,
-}
-
 async fn put_device(
     State(hub): State<Arc<Inner>>,
     Path(id): Path<String>,
@@ -204,21 +217,10 @@ async fn put_device(
         return bad("a device id has 1 to 128 letters, digits and -:.+%_#*?!(),=@$'");
     }
     let known = hub.registry.get(&id).map(|entry| entry.device.clone());
-    let mut device = match known.map_or_else(|| Key::random().map(|key| Device::new(&id, key)), Ok) {
+    let device = match asked.apply(&id, known) {
         Ok(device) => device,
-        Err(error) => {
-            return (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response();
-        }
+        Err(wrong) => return bad(&wrong),
     };
-    let Authentication::Sas { primary, secondary } = &mut device.authentication;
-    for (text, key) in [(asked.primary_key, primary), (asked.secondary_key, secondary)] {
-        match text.as_deref().map(Key::parse) {
-            Some(Ok(parsed)) => *key = parsed,
-            Some(Err(error)) => return bad(&error.to_string()),
-            None => {}
-        }
-    }
-    device.enabled = asked.enabled.unwrap_or(device.enabled);
     let view = device_view(&hub, &device);
     hub.put_device(device);
     Json(view).into_response()
@@ -236,6 +238,7 @@ fn device_view(hub: &Inner, device: &Device) -> Value {
     json!({
         "id": device.id,
         "enabled": device.enabled,
+        "authentication": device.authentication.kind(),
         "connectionString": device.connection_string(&hub.options.host_name),
     })
 }

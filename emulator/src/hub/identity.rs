@@ -2,6 +2,7 @@
 
 use super::key::Key;
 use super::token::Token;
+use crate::tls::Certificate;
 
 /// A device identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +44,25 @@ pub enum Authentication {
         /// Either key signs.
         secondary: Key,
     },
+    /// By a certificate that one of two thumbprints names, whoever signed it.
+    SelfSigned {
+        /// The certificate's thumbprint.
+        primary: Option<Thumbprint>,
+        /// Another one's.
+        secondary: Option<Thumbprint>,
+    },
+    /// By a certificate whose common name is the device id, and which leads to an authority that the hub knows.
+    CertificateAuthority,
 }
+
+/// A certificate's SHA-1 or SHA-256, in upper-case hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thumbprint(String);
+
+/// Neither 40 nor 64 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a thumbprint has 40 (SHA-1) or 64 (SHA-256) hexadecimal digits")]
+pub struct NotAThumbprint;
 
 impl Device {
     /// An enabled device with symmetric keys; the secondary key is derived from the first.
@@ -74,6 +93,8 @@ impl Device {
         let mut text = format!("HostName={host_name};DeviceId={}", self.id);
         if let Some(key) = self.primary_key() {
             text += &format!(";SharedAccessKey={}", key.text());
+        } else {
+            text += ";x509=true";
         }
         text
     }
@@ -86,10 +107,27 @@ impl Authentication {
         Self::Sas { primary, secondary }
     }
 
+    /// By this certificate.
+    pub fn self_signed(certificate: &Certificate) -> Self {
+        Self::SelfSigned {
+            primary: Some(Thumbprint(certificate.sha256())),
+            secondary: None,
+        }
+    }
+
+    /// Primary and secondary thumbprint, of what has such.
+    pub fn thumbprints(&self) -> Option<(Option<&Thumbprint>, Option<&Thumbprint>)> {
+        match self {
+            Self::SelfSigned { primary, secondary } => Some((primary.as_ref(), secondary.as_ref())),
+            Self::Sas { .. } | Self::CertificateAuthority => None,
+        }
+    }
+
     /// Primary and secondary key, of what has keys.
     pub fn keys(&self) -> Option<(&Key, &Key)> {
         match self {
             Self::Sas { primary, secondary } => Some((primary, secondary)),
+            Self::SelfSigned { .. } | Self::CertificateAuthority => None,
         }
     }
 
@@ -97,6 +135,8 @@ impl Authentication {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Sas { .. } => "sas",
+            Self::SelfSigned { .. } => "selfSigned",
+            Self::CertificateAuthority => "certificateAuthority",
         }
     }
 
@@ -104,5 +144,33 @@ impl Authentication {
     pub(crate) fn signed(&self, token: &Token<'_>) -> bool {
         self.keys()
             .is_some_and(|(primary, secondary)| token.is_signed_by(primary) || token.is_signed_by(secondary))
+    }
+}
+
+impl Thumbprint {
+    /// Reads one in either letter case, with or without colons.
+    ///
+    /// # Errors
+    /// [`NotAThumbprint`].
+    pub fn parse(text: &str) -> Result<Self, NotAThumbprint> {
+        let digits = text.replace(':', "").to_ascii_uppercase();
+        if matches!(digits.len(), 40 | 64) && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            Ok(Self(digits))
+        } else {
+            Err(NotAThumbprint)
+        }
+    }
+
+    /// Its digits.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is that of `certificate`.
+    pub fn names(&self, certificate: &Certificate) -> bool {
+        match self.0.len() {
+            40 => self.0 == certificate.sha1(),
+            _ => self.0 == certificate.sha256(),
+        }
     }
 }

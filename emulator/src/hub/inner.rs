@@ -10,7 +10,7 @@ use super::options::HubOptions;
 use super::presence::Order;
 use super::registry::{Condition, Entry, Unwritten};
 use super::twin::{BadTwin, Edit, NotEdited};
-use super::{closed, fault, feed, meter, presence, registry, stats};
+use super::{authorities, closed, fault, feed, meter, presence, registry, stats, upload};
 use crate::dps;
 use crate::mqtt::Closing;
 
@@ -24,17 +24,21 @@ pub(crate) struct Inner {
     pub(super) counters: stats::Counters,
     pub(super) presence: presence::Presence,
     pub(super) closings: closed::Closings,
+    pub(super) uploads: upload::Uploads,
+    pub(super) authorities: authorities::Authorities,
     /// A DPS without a listener of its own, served here too.
     pub(crate) guest: RwLock<Weak<dps::Inner>>,
 }
 
 impl Inner {
-    pub(super) fn new(options: HubOptions) -> Self {
+    /// # Errors
+    /// The operating system gives no random bytes.
+    pub(super) fn new(options: HubOptions) -> Result<Self, rustls::Error> {
         let registry = registry::Registry::new(options.clock.clone());
         for device in &options.devices {
             registry.put(device.clone());
         }
-        Self {
+        Ok(Self {
             registry,
             faults: fault::Faults::default(),
             feed: feed::Feed::new(options.keep),
@@ -42,12 +46,14 @@ impl Inner {
             counters: stats::Counters::default(),
             presence: presence::Presence::default(),
             closings: closed::Closings::default(),
+            uploads: upload::Uploads::new(options.files.clone())?,
+            authorities: authorities::Authorities::new(options.authorities.clone()),
             guest: RwLock::new(Weak::new()),
             options,
-        }
+        })
     }
 
-    pub(super) fn put_device(&self, device: Device) {
+    pub(crate) fn put_device(&self, device: Device) {
         // Without a condition it is always written.
         let _ = self.write_device(device, &Condition::None);
     }
@@ -66,7 +72,7 @@ impl Inner {
         Ok(entry)
     }
 
-    pub(super) fn remove_device(&self, id: &str) -> bool {
+    pub(crate) fn remove_device(&self, id: &str) -> bool {
         self.delete_device(id, &Condition::Exists).is_ok()
     }
 
@@ -86,7 +92,7 @@ impl Inner {
         entry.mailbox.send(message, self.options.clock.now_ms())
     }
 
-    pub(super) fn change_twin(
+    pub(crate) fn change_twin(
         &self,
         id: &str,
         desired: Option<&Value>,

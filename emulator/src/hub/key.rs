@@ -70,6 +70,11 @@ impl Key {
         format!("SharedAccessSignature sr={sr}&sig={sig}&se={expires_s}{skn}")
     }
 
+    /// This key's HMAC-SHA256 of `text`.
+    pub(super) fn sign(&self, text: &str) -> Vec<u8> {
+        self.mac(text.as_bytes()).finalize().into_bytes().to_vec()
+    }
+
     /// Whether `signature` is this key's HMAC-SHA256 of `text`, compared in constant time.
     pub(super) fn verifies(&self, text: &str, signature: &[u8]) -> bool {
         self.mac(text.as_bytes()).verify_slice(signature).is_ok()

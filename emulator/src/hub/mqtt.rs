@@ -11,6 +11,8 @@
 mod bag;
 mod calls;
 mod deliveries;
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 mod login;
 mod session;
 mod topic;
@@ -29,8 +31,10 @@ use super::closed::Closed;
 use super::refusal::Refusal;
 use crate::dps;
 use crate::mqtt::{Closing, Connect, LARGEST_TOPIC, Refused, Service, Session};
-use crate::tls::{self, Accepted, Serving};
+use crate::tls::{self, Accepted, Chain, Serving};
 
+#[cfg(fuzzing)]
+pub use fuzzing::mqtt_packets;
 pub(super) use websocket::upgrade;
 
 /// Serves hub and DPS over MQTT and TLS on `listener`.
@@ -44,9 +48,11 @@ pub(super) fn listen(
     let mut config = config.clone();
     config.alpn_protocols.clear();
     tls::accept(listener, Arc::new(config), opened, move |accepted| {
-        let door = Door(hub.clone());
+        let hub = hub.clone();
         async move {
             let Accepted { mut stream, reset } = accepted;
+            let chain = Chain::of(stream.get_ref().1.peer_certificates());
+            let door = Door { hub, chain };
             let hangs_up = crate::mqtt::serve(&mut stream, &door, door.largest()).await;
             reset.store(hangs_up, Ordering::Relaxed);
         }
@@ -54,30 +60,34 @@ pub(super) fn listen(
 }
 
 /// Where clients come in.
-struct Door(Arc<Inner>);
+struct Door {
+    hub: Arc<Inner>,
+    /// What the client presented to TLS.
+    chain: Option<Chain>,
+}
 
 impl Door {
     /// Bytes of the largest packet.
     fn largest(&self) -> usize {
-        self.0.options.limits.message_bytes + LARGEST_TOPIC + 16
+        self.hub.options.limits.message_bytes + LARGEST_TOPIC + 16
     }
 }
 
 #[async_trait]
 impl Service for Door {
     async fn connect(&self, connect: &Connect) -> Result<Box<dyn Session>, Refused> {
-        let Self(hub) = self;
+        let Self { hub, chain } = self;
         if dps::mqtt::is_asked_for(connect) {
             let guest = hub.guest.read().unwrap_or_else(PoisonError::into_inner).upgrade();
             if let Some(dps) = guest {
-                return dps::mqtt::connect(dps, connect).await;
+                return dps::mqtt::connect(dps, connect, chain.as_ref()).await;
             }
         }
-        session::connect(hub.clone(), connect).await
+        session::connect(hub.clone(), connect, chain.as_ref()).await
     }
 
     fn closed(&self, client: Option<&str>, why: &Closing) {
-        let Self(hub) = self;
+        let hub = &self.hub;
         tracing::warn!(client, reason = why.text, "MQTT connection closed");
         if why.name != "Fault" {
             hub.counters.refuse(why.name);

@@ -1,12 +1,13 @@
 //! What a hub is started with.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use super::clock::Clock;
 use super::identity::Device;
 use super::key::Key;
 use super::policy::Policy;
-use crate::tls::Authority;
+use crate::tls::{Authority, Certificate};
 
 /// Settings of a [`super::Hub`]. Start from `HubOptions::default()` and change what matters.
 #[derive(Clone)]
@@ -41,6 +42,10 @@ pub struct HubOptions {
     pub strict_properties: bool,
     /// Messages whose body holds this text are refused for good (400), alone or in a batch: what no repeat can deliver.
     pub cursed: Option<String>,
+    /// Where files that devices upload are written, besides being kept in memory.
+    pub files: Option<PathBuf>,
+    /// Certificate authorities that vouch for devices.
+    pub authorities: Vec<Certificate>,
     /// The hub's clock.
     pub clock: Clock,
 }
@@ -102,6 +107,8 @@ impl Default for HubOptions {
             keep: Keep::default(),
             strict_properties: true,
             cursed: None,
+            files: None,
+            authorities: Vec::new(),
             clock: Clock::system(),
         }
     }

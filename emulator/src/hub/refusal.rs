@@ -61,6 +61,21 @@ impl Refusal {
         Self::new(StatusCode::FORBIDDEN, "DeviceDisabled", text)
     }
 
+    /// 403006: a device that does not tell the end of its uploads.
+    pub(crate) fn uploads() -> Self {
+        let text = "Number of active file upload requests cannot exceed 10";
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "DeviceMaximumActiveFileUploadLimitExceeded",
+            text,
+        )
+    }
+
+    /// 400015, 400016, 400020: a notification of a file upload that does not fit.
+    pub(crate) fn upload(name: &'static str, text: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, name, text)
+    }
+
     /// 404001.
     pub(crate) fn no_device(device: &str) -> Self {
         let text = format!("Device {device} not registered");

@@ -4,6 +4,7 @@ use hyper::Method;
 
 use super::devicebound::https::Settlement;
 use super::token::decode;
+use super::upload::https::Files;
 
 /// What a request asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub(super) enum Route {
     Receive(String),
     /// Complete, abandon or reject one, by its lock.
     Settle(String, String, Settlement),
+    /// Begin or end a file upload.
+    Files(String, Files),
     /// A known path, another method.
     Method(String),
     /// Nothing here.
@@ -33,6 +36,8 @@ impl Route {
         let Some(device) = segments.next().and_then(decode) else {
             return Self::Unknown;
         };
+        // Correlation ids keep their case, too.
+        let correlation = segments.clone().nth(2).and_then(decode);
         let rest: Vec<String> = segments.map(str::to_ascii_lowercase).collect();
         let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
         let rejects = query.unwrap_or_default().split('&').any(|word| {
@@ -53,7 +58,11 @@ impl Route {
             (["messages", "devicebound", lock, "abandon"], &Method::POST) => {
                 Self::Settle(device, (*lock).to_owned(), Settlement::Abandon)
             }
+            (["files"], &Method::POST) => Self::Files(device, Files::Begin),
+            (["files", "notifications"], &Method::POST) => Self::Files(device, Files::End(None)),
+            (["files", "notifications", _], &Method::POST) => Self::Files(device, Files::End(correlation)),
             (["messages", "events" | "devicebound"], _)
+            | (["files"] | ["files", "notifications"] | ["files", "notifications", _], _)
             | (["messages", "devicebound", _], _)
             | (["messages", "devicebound", _, "abandon"], _) => Self::Method(device),
             _ => Self::Unknown,
@@ -63,7 +72,11 @@ impl Route {
     /// The device that the path names.
     pub(super) fn device(&self) -> Option<&str> {
         match self {
-            Self::Send(id) | Self::Receive(id) | Self::Settle(id, ..) | Self::Method(id) => Some(id),
+            Self::Send(id)
+            | Self::Receive(id)
+            | Self::Settle(id, ..)
+            | Self::Files(id, _)
+            | Self::Method(id) => Some(id),
             Self::Unknown => None,
         }
     }

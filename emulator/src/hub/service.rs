@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 use tokio::time::sleep;
 
+use super::access::Proof;
 use super::body::Unreadable;
 use super::devicebound::https;
 use super::fault::Fault;
@@ -19,9 +20,9 @@ use super::refusal::Refusal;
 use super::reply::{Reply, Stamp, retry_after};
 use super::rest::{self, Call};
 use super::route::{Route, has_api_version};
-use super::{Inner, access, batch, body, intake, mqtt};
+use super::{Inner, access, batch, body, intake, mqtt, upload};
 use crate::dps;
-use crate::tls::Hangup;
+use crate::tls::{Hangup, Presented};
 
 const ERROR_CODE: HeaderName = HeaderName::from_static("iothub-errorcode");
 
@@ -29,6 +30,9 @@ const ERROR_CODE: HeaderName = HeaderName::from_static("iothub-errorcode");
 pub(super) async fn answer(hub: Arc<Inner>, mut request: Request<Incoming>) -> Result<Reply, Hangup> {
     if let Some(dps) = guest(&hub, request.uri().path()) {
         return dps::answer(dps, request).await;
+    }
+    if upload::is_asked_for(request.uri().path()) {
+        return Ok(upload::answer(&hub, request).await);
     }
     match mqtt::upgrade(&hub, &mut request) {
         None => {}
@@ -107,7 +111,10 @@ fn handle(
     let now_ms = stamp.now_ms;
     let done = || stamp.reply(StatusCode::NO_CONTENT, Bytes::new());
     let device = match route {
-        Route::Send(device) | Route::Receive(device) | Route::Settle(device, ..) => device,
+        Route::Send(device)
+        | Route::Receive(device)
+        | Route::Settle(device, ..)
+        | Route::Files(device, _) => device,
         Route::Method(_) => return Err(Refusal::method()),
         Route::Unknown => return Err(Refusal::no_route()),
     };
@@ -115,7 +122,12 @@ fn handle(
         return Err(Refusal::api_version());
     }
     let header = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
-    let sender = access::admit(hub, header(AUTHORIZATION), device, now_ms)?;
+    let presented = head.extensions.get::<Presented>();
+    let proof = Proof {
+        token: header(AUTHORIZATION),
+        chain: presented.and_then(|Presented(chain)| chain.as_ref()),
+    };
+    let sender = access::admit_by(hub, proof, device, now_ms)?;
     match route {
         Route::Receive(_) => {
             return Ok(https::receive(&sender.mailbox, device, head.uri.query(), stamp));
@@ -123,6 +135,11 @@ fn handle(
         Route::Settle(_, lock, settlement) => {
             https::settle(&sender.mailbox, lock, *settlement, now_ms)?;
             return Ok(done());
+        }
+        Route::Files(_, asked) => {
+            let body = body.map_err(|_| Refusal::format("The request body is too large or broke off"))?;
+            let host = header(HOST).unwrap_or(&hub.options.host_name);
+            return upload::https::answer(&hub.uploads, device, asked, &body, host, stamp);
         }
         _ => {}
     }
@@ -152,8 +169,8 @@ fn handle(
 
 /// The DPS served on this listener, if the path is one of its paths.
 fn guest(hub: &Inner, path: &str) -> Option<Arc<dps::Inner>> {
-    let second = path.split('/').nth(2)?;
-    if !second.eq_ignore_ascii_case("registrations") {
+    let second = path.split('/').nth(2).unwrap_or_default();
+    if !second.eq_ignore_ascii_case("registrations") && !dps::admin::is_asked_for(path) {
         return None;
     }
     hub.guest.read().unwrap_or_else(PoisonError::into_inner).upgrade()

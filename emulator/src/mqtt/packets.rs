@@ -14,7 +14,7 @@ pub(crate) const LARGEST_TOPIC: usize = 65_535;
 
 /// A packet that a client sends.
 #[derive(Debug)]
-pub(super) enum Packet {
+pub(crate) enum Packet {
     Connect(Box<Connect>),
     Publish(Box<Publish>),
     Puback(u16),
@@ -93,6 +93,27 @@ impl Packets {
         }
         Ok(None)
     }
+}
+
+/// The packets that arrive in these pieces, and why there are no more.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn decoded(pieces: &[&[u8]], largest: usize) -> (Vec<Packet>, String) {
+    let mut packets = Packets::new(largest);
+    let mut all = Vec::new();
+    for piece in pieces {
+        packets.buffer.extend_from_slice(piece);
+        loop {
+            match packets.build() {
+                Ok(None) => break,
+                Ok(Some(raw)) => match packet(raw) {
+                    Ok(packet) => all.push(packet),
+                    Err(why) => return (all, why.to_string()),
+                },
+                Err(why) => return (all, why.to_string()),
+            }
+        }
+    }
+    (all, "the connection ended".to_owned())
 }
 
 fn packet(raw: RawPacket) -> Result<Packet, NoPacket> {

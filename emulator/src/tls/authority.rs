@@ -14,6 +14,8 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::client::AnyClient;
+
 /// Names that every server certificate carries: loopback, and those Azure gives a hub and DPS, so that a
 /// client with a mapped address can check the real name.
 const NAMES: [&str; 5] = [
@@ -126,7 +128,8 @@ impl Authority {
         self.0.ca_path.as_deref()
     }
 
-    /// TLS settings with a fresh server certificate: TLS 1.2 and 1.3, ALPN `http/1.1`. `names` come on top
+    /// TLS settings with a fresh server certificate: TLS 1.2 and 1.3, ALPN `http/1.1`; clients
+    /// are asked for a certificate and need none. `names` come on top
     /// of the ones every certificate carries (loopback, `*.azure-devices.net`, the global DPS name).
     pub fn server_config(&self, names: &[&str]) -> Result<Arc<ServerConfig>, Error> {
         let key = KeyPair::generate()?;
@@ -149,13 +152,62 @@ impl Authority {
 
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let private = PrivateKeyDer::Pkcs8(key.serialize_der().into());
-        let mut config = ServerConfig::builder_with_provider(provider)
+        let mut config = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
-            .with_no_client_auth()
+            .with_client_cert_verifier(Arc::new(AnyClient(provider)))
             .with_single_cert(vec![leaf.der().clone()], private)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
+}
+
+/// A key and its certificate, in PEM.
+pub struct Identity {
+    /// The certificate, and those above it.
+    pub certificate: String,
+    /// The private key, PKCS#8.
+    pub key: String,
+}
+
+impl Identity {
+    /// A certificate for a device that nobody has signed but itself, for `days`.
+    ///
+    /// # Errors
+    /// A name that no certificate can carry.
+    pub fn self_signed(common_name: &str, days: u64) -> Result<Self, Error> {
+        let key = KeyPair::generate()?;
+        let certificate = client_params(common_name, days).self_signed(&key)?;
+        Ok(Self {
+            certificate: certificate.pem(),
+            key: key.serialize_pem(),
+        })
+    }
+}
+
+impl Authority {
+    /// A certificate for a device, signed by this authority, for `days`.
+    ///
+    /// # Errors
+    /// A name that no certificate can carry.
+    pub fn client_certificate(&self, common_name: &str, days: u64) -> Result<Identity, Error> {
+        let key = KeyPair::generate()?;
+        let certificate = client_params(common_name, days).signed_by(&key, &self.0.issuer)?;
+        Ok(Identity {
+            certificate: certificate.pem(),
+            key: key.serialize_pem(),
+        })
+    }
+}
+
+/// A device's certificate: its id is the common name, which is where hub and DPS look for it.
+fn client_params(name: &str, days: u64) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = common_name(name);
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    valid_for(&mut params, days);
+    params
 }
 
 struct Inner {

@@ -15,6 +15,7 @@ use rustls::ServerConfig;
 use tokio::net::TcpListener;
 
 use super::accept::{Accepted, Serving, accept};
+use super::certificate::Chain;
 
 /// Returned by a service in place of an answer: the connection ends with a TCP reset, as if the server had
 /// died at that moment.
@@ -31,6 +32,10 @@ impl From<Infallible> for Hangup {
 /// In the extensions of every request: what goes on with its connection after the answer, when that is 101.
 #[derive(Clone, Default)]
 pub(crate) struct Afterwards(Arc<Mutex<Option<Task>>>);
+
+/// In the extensions of every request: the certificates that the client presented, if it did.
+#[derive(Clone)]
+pub(crate) struct Presented(pub(crate) Option<Chain>);
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -76,9 +81,11 @@ where
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
     let Accepted { stream, reset } = accepted;
+    let presented = Presented(Chain::of(stream.get_ref().1.peer_certificates()));
     let afterwards = Afterwards::default();
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(afterwards.clone());
+        request.extensions_mut().insert(presented.clone());
         service.call(request)
     });
     {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use emulator::hub::{Hub, HubOptions};
+use emulator::tls::Identity;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -16,7 +17,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::wire::{K32, NOW_S, key, options};
+use crate::wire::{K32, NOW_S, key, options, presenting};
 
 pub const ACCEPTED: [u8; 4] = [0x20, 2, 0, 0];
 pub const NOT_AUTHORIZED: [u8; 4] = [0x20, 2, 0, 5];
@@ -44,6 +45,15 @@ pub struct Client(TlsStream<TcpStream>);
 impl Client {
     /// A connection over which nothing was said yet.
     pub async fn open(hub: &Hub) -> Self {
+        Self::dial(hub, None).await
+    }
+
+    /// The same by a client that presents a certificate.
+    pub async fn certified(hub: &Hub, identity: &Identity) -> Self {
+        Self::dial(hub, Some(identity)).await
+    }
+
+    async fn dial(hub: &Hub, identity: Option<&Identity>) -> Self {
         let mut roots = RootCertStore::empty();
         roots
             .add(CertificateDer::from_pem_slice(hub.ca_pem().as_bytes()).unwrap())
@@ -52,8 +62,8 @@ impl Client {
         let config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(rustls::ALL_VERSIONS)
             .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .with_root_certificates(roots);
+        let config = presenting(config, identity);
         let stream = TcpStream::connect(hub.mqtt_addr().unwrap()).await.unwrap();
         let name = ServerName::try_from("localhost").unwrap();
         Self(

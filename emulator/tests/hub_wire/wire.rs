@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use emulator::hub::{Device, Hub, HubOptions, Key, Policy};
+use emulator::tls::Identity;
+use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ProtocolVersion, RootCertStore, SupportedProtocolVersion};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ConfigBuilder, ProtocolVersion, RootCertStore, SupportedProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -76,6 +78,21 @@ impl Reply {
     }
 }
 
+/// The client's side of TLS, with a certificate or without.
+pub fn presenting(
+    config: ConfigBuilder<ClientConfig, WantsClientCert>,
+    identity: Option<&Identity>,
+) -> ClientConfig {
+    let Some(identity) = identity else {
+        return config.with_no_client_auth();
+    };
+    let chain = CertificateDer::pem_slice_iter(identity.certificate.as_bytes());
+    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
+    config
+        .with_client_auth_cert(chain.map(Result::unwrap).collect(), key)
+        .unwrap()
+}
+
 /// A connection.
 pub struct Wire {
     pub stream: TlsStream<TcpStream>,
@@ -89,22 +106,43 @@ impl Wire {
             .unwrap()
     }
 
+    /// A client that presents a certificate.
+    pub async fn certified(
+        hub: &Hub,
+        identity: &Identity,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Self {
+        Self::dial(hub.addr(), hub.ca_pem(), "localhost", versions, Some(identity))
+            .await
+            .unwrap()
+    }
+
     pub async fn open(
         addr: SocketAddr,
         ca_pem: &str,
         name: &str,
         versions: &[&'static SupportedProtocolVersion],
     ) -> std::io::Result<Self> {
+        Self::dial(addr, ca_pem, name, versions, None).await
+    }
+
+    async fn dial(
+        addr: SocketAddr,
+        ca_pem: &str,
+        name: &str,
+        versions: &[&'static SupportedProtocolVersion],
+        identity: Option<&Identity>,
+    ) -> std::io::Result<Self> {
         let mut roots = RootCertStore::empty();
         roots
             .add(CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap())
             .unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)
             .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .with_root_certificates(roots);
+        let mut config = presenting(config, identity);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let stream = TcpStream::connect(addr).await?;
         let name = ServerName::try_from(name.to_owned()).unwrap();

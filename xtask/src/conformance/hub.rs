@@ -18,6 +18,14 @@ const MQTT: u16 = 8883;
 /// The device that the scripts use.
 const DEVICE: &str = "conformance";
 
+/// Devices with certificates, and whether each has signed its own: `tests/conformance/certificates.js` uses them.
+const CERTIFICATES: [(&str, bool); 4] = [
+    ("by-thumbprint", true),
+    ("by-authority", false),
+    ("dps-own", true),
+    ("dps-member", false),
+];
+
 /// A running hub with its DPS; ends when dropped.
 pub(super) struct Hub {
     /// Where it listens for HTTPS.
@@ -33,6 +41,10 @@ pub(super) struct Hub {
     /// That of the policy which may do everything.
     owner: String,
     id_scope: String,
+    /// Connection string of the DPS's owner.
+    dps_owner: String,
+    /// Where [`CERTIFICATES`] are.
+    certificates: PathBuf,
     group_key: String,
     control: String,
     _running: Background,
@@ -94,6 +106,8 @@ impl Hub {
             trust: field("trust ")?.into(),
             device: field("device ")?.to_owned(),
             owner: field("owner ")?.to_owned(),
+            dps_owner: field("dps owner ")?.to_owned(),
+            certificates: certificates(project, directory)?,
             id_scope: between(field("dps ")?, "(id scope ", ")")?,
             group_key: between(field("group ")?, "key ", " ")?,
             control: between(field("control ")?, "http://", " ")?,
@@ -110,6 +124,8 @@ impl Hub {
             .env("HUB_CA", &self.trust)
             .env("HUB_HTTPS_PORT", self.port.to_string())
             .env("HUB_MQTT_PORT", self.mqtt.to_string())
+            .env("HUB_CERTIFICATES", &self.certificates)
+            .env("DPS_SERVICE", &self.dps_owner)
             .env("DPS_HOST", &self.name)
             .env("DPS_ID_SCOPE", &self.id_scope)
             .env("DPS_GROUP_KEY", &self.group_key)
@@ -152,6 +168,27 @@ impl Hub {
             ))),
         }
     }
+}
+
+/// Makes the certificates of [`CERTIFICATES`] with the hub's authority; returns where they are.
+fn certificates(project: &Project, directory: &Path) -> Result<PathBuf, Failure> {
+    let out = directory.join("certificates");
+    for (id, self_signed) in CERTIFICATES {
+        let program = project
+            .program(project.target.join("debug/emulator"))
+            .args(["certificate", id])
+            .args([
+                format!("--dir={}", directory.join("hub").display()),
+                format!("--out={}", out.display()),
+            ]);
+        let program = if self_signed {
+            program.args(["--self-signed"])
+        } else {
+            program
+        };
+        program.run()?;
+    }
+    Ok(out)
 }
 
 /// Where the hub is to listen.

@@ -16,10 +16,19 @@ pub(super) fn write(root: &Path, target: &str, corpus: &Path) -> Result<(), Fail
     Ok(())
 }
 
-fn seeds(root: &Path, target: &str) -> Result<Vec<String>, Failure> {
-    let data = root.join("tests/data");
+fn seeds(root: &Path, target: &str) -> Result<Vec<Vec<u8>>, Failure> {
     // What the folder with the target's name holds: examples that no recording has.
-    let mut seeds = texts(&root.join("fuzz/seeds").join(target))?;
+    let mut seeds = files(&root.join("fuzz/seeds").join(target))?;
+    seeds.extend(recorded(root, target)?.into_iter().map(String::into_bytes));
+    seeds.sort();
+    seeds.dedup();
+    Ok(seeds)
+}
+
+/// What a target reads of the answers that were recorded for the tests.
+fn recorded(root: &Path, target: &str) -> Result<Vec<String>, Failure> {
+    let data = root.join("tests/data");
+    let mut seeds = Vec::new();
     match target {
         "rapidm2m_rows" | "rapidm2m_documents" => {
             let answers = json(&data.join("rapidm2m/answers.json"))?;
@@ -50,8 +59,6 @@ fn seeds(root: &Path, target: &str) -> Result<Vec<String>, Failure> {
         }
         _ => {}
     }
-    seeds.sort();
-    seeds.dedup();
     Ok(seeds)
 }
 
@@ -65,17 +72,23 @@ fn bodies(data: &Path) -> Result<Vec<String>, Failure> {
     Ok(bodies)
 }
 
-/// Files of a folder that are text; none where there is no folder.
+/// Files of a folder that are text.
 fn texts(folder: &Path) -> Result<Vec<String>, Failure> {
+    let files = files(folder)?.into_iter();
+    Ok(files.filter_map(|bytes| String::from_utf8(bytes).ok()).collect())
+}
+
+/// Files of a folder; none where there is no folder.
+fn files(folder: &Path) -> Result<Vec<Vec<u8>>, Failure> {
     if !folder.exists() {
         return Ok(Vec::new());
     }
-    let mut texts = Vec::new();
+    let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(Failure::file(folder))? {
         let path = entry.map_err(Failure::file(folder))?.path();
-        texts.extend(fs::read_to_string(&path).ok());
+        files.extend(fs::read(&path).ok());
     }
-    Ok(texts)
+    Ok(files)
 }
 
 fn json(path: &Path) -> Result<Value, Failure> {

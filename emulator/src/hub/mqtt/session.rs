@@ -17,6 +17,7 @@ use super::deliveries::Deliveries;
 use super::login::Login;
 use super::topic::{Filter, Topic};
 use super::twin;
+use crate::hub::access::Proof;
 use crate::hub::message::Message;
 use crate::hub::presence::{Order, Seat};
 use crate::hub::refusal::Refusal;
@@ -24,12 +25,17 @@ use crate::hub::registry::Entry;
 use crate::hub::token::Token;
 use crate::hub::{Fault, Inner, access, intake};
 use crate::mqtt::{Closing, Connect, ConnectReturnCode, Publication, Publish, Qos, Refused, Session};
+use crate::tls::Chain;
 
 /// How long after its token's end the hub drops a connection, seconds (Azure/azure-iot-sdk-csharp#565).
 const SLACK_S: i64 = 600;
 
-/// Lets a device in, by the same rules as over HTTPS: the token is the password.
-pub(super) async fn connect(hub: Arc<Inner>, connect: &Connect) -> Result<Box<dyn Session>, Refused> {
+/// Lets a device in, by the same rules as over HTTPS: the token is the password, and with a certificate there is none.
+pub(super) async fn connect(
+    hub: Arc<Inner>,
+    connect: &Connect,
+    chain: Option<&Chain>,
+) -> Result<Box<dyn Session>, Refused> {
     hub.counters.requests.fetch_add(1, Ordering::Relaxed);
     let refused = |why| Refused {
         code: ConnectReturnCode::NotAuthorized,
@@ -51,11 +57,14 @@ pub(super) async fn connect(hub: Arc<Inner>, connect: &Connect) -> Result<Box<dy
     let token = connect
         .password()
         .and_then(|password| std::str::from_utf8(password).ok());
+    let token = token.filter(|token| !token.is_empty());
+    let proof = Proof { token, chain };
     let entry =
-        access::admit(&hub, token, &login.device, now_ms).map_err(|refusal| refused(refusal.into()))?;
+        access::admit_by(&hub, proof, &login.device, now_ms).map_err(|refusal| refused(refusal.into()))?;
     let will = will(connect, &login.device).map_err(refused)?;
-    let expires_s = token.and_then(Token::parse).map_or(0, |token| token.expires_s);
-    let expires_ms = expires_s.saturating_add(SLACK_S).saturating_mul(1000);
+    // A certificate is looked at when the connection begins, and not again.
+    let expires_s = token.and_then(Token::parse).map(|token| token.expires_s);
+    let expires_ms = expires_s.map_or(i64::MAX, |s| s.saturating_add(SLACK_S).saturating_mul(1000));
     let left_ms = u64::try_from(expires_ms.saturating_sub(now_ms)).unwrap_or(0);
     // Beyond a year, which no connection lasts, the addition below could overflow.
     let left = Duration::from_millis(left_ms).min(Duration::from_secs(31_536_000));

@@ -14,7 +14,7 @@ use crate::hub::Inner;
 use crate::hub::refusal::Refusal;
 use crate::hub::reply::{Reply, Stamp};
 use crate::mqtt::{WebSocketBytes, accepts};
-use crate::tls::{Afterwards, Socket};
+use crate::tls::{Afterwards, Presented, Socket};
 
 /// Where SDKs knock.
 const PATH: &str = "/$iothub/websocket";
@@ -37,7 +37,11 @@ pub(in crate::hub) fn upgrade(
         Stamp::new(hub.options.clock.now_ms()).reply(StatusCode::SWITCHING_PROTOCOLS, Bytes::new());
     reply.headers_mut().extend(headers);
     let upgraded = hyper::upgrade::on(&mut *request);
-    let door = Door(hub.clone());
+    let presented = request.extensions().get::<Presented>().cloned();
+    let door = Door {
+        hub: hub.clone(),
+        chain: presented.and_then(|Presented(chain)| chain),
+    };
     if let Some(afterwards) = request.extensions().get::<Afterwards>() {
         afterwards.run(async move {
             if let Ok(upgraded) = upgraded.await {

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::hub::refusal::Refusal;
-use crate::hub::{Authentication, Key};
+use crate::hub::{Authentication, Key, Thumbprint};
 
 /// As the SDKs send it.
 #[derive(Deserialize)]
@@ -13,6 +13,7 @@ pub(super) struct Asked {
     #[serde(rename = "type")]
     kind: Option<String>,
     symmetric_key: Option<SymmetricKey>,
+    x509_thumbprint: Option<X509Thumbprint>,
 }
 
 #[derive(Deserialize)]
@@ -22,14 +23,22 @@ struct SymmetricKey {
     secondary_key: Option<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct X509Thumbprint {
+    primary_thumbprint: Option<String>,
+    secondary_thumbprint: Option<String>,
+}
+
 /// Reads it. Keys that are absent or empty stay what they are, and are made for a new identity.
 pub(super) fn read(asked: Option<&Asked>, known: Option<&Authentication>) -> Result<Authentication, Refusal> {
     let kind = asked.and_then(|asked| asked.kind.as_deref());
+    let x509 = asked.and_then(|asked| asked.x509_thumbprint.as_ref());
     match kind {
+        None if x509.is_some_and(|x509| x509.primary_thumbprint.is_some()) => self_signed(x509),
         None | Some("sas") => sas(asked.and_then(|asked| asked.symmetric_key.as_ref()), known),
-        Some(kind @ ("selfSigned" | "certificateAuthority")) => {
-            Err(Refusal::not_offered(&format!("Authentication {kind}")))
-        }
+        Some("selfSigned") => self_signed(x509),
+        Some("certificateAuthority") => Ok(Authentication::CertificateAuthority),
         Some(kind) => Err(Refusal::argument(format!(
             "authentication.type {kind} is none of sas, selfSigned and certificateAuthority"
         ))),
@@ -60,6 +69,22 @@ fn sas(asked: Option<&SymmetricKey>, known: Option<&Authentication>) -> Result<A
     }
 }
 
+fn self_signed(asked: Option<&X509Thumbprint>) -> Result<Authentication, Refusal> {
+    let thumbprint = |text: Option<&String>| {
+        let text = text.filter(|text| !text.is_empty());
+        let read = text.map(|text| Thumbprint::parse(text)).transpose();
+        read.map_err(|error| Refusal::argument(format!("x509Thumbprint: {error}")))
+    };
+    let primary = thumbprint(asked.and_then(|asked| asked.primary_thumbprint.as_ref()))?;
+    let secondary = thumbprint(asked.and_then(|asked| asked.secondary_thumbprint.as_ref()))?;
+    if primary.is_none() && secondary.is_none() {
+        return Err(Refusal::argument(
+            "x509Thumbprint: a selfSigned device has a thumbprint",
+        ));
+    }
+    Ok(Authentication::SelfSigned { primary, secondary })
+}
+
 fn made() -> Result<Authentication, Refusal> {
     let key = || Key::random().map_err(|_| Refusal::internal());
     Ok(Authentication::Sas {
@@ -83,7 +108,9 @@ pub(super) fn view(authentication: &Authentication) -> Value {
 
 /// Thumbprints of certificates, which twins show, too.
 pub(in crate::hub) fn thumbprints(authentication: &Authentication) -> Value {
-    match authentication {
-        Authentication::Sas { .. } => json!({ "primaryThumbprint": null, "secondaryThumbprint": null }),
-    }
+    let (primary, secondary) = authentication.thumbprints().unwrap_or_default();
+    json!({
+        "primaryThumbprint": primary.map(Thumbprint::text),
+        "secondaryThumbprint": secondary.map(Thumbprint::text),
+    })
 }
