@@ -85,6 +85,22 @@ async fn packets_in_pieces_and_several_at_once() {
     assert_eq!(hub.arrived().len(), 3);
 }
 
+/// Messages that come together are confirmed together, in order, however many they are; and what was confirmed before a forbidden
+/// packet stays confirmed.
+#[tokio::test]
+async fn a_burst_is_confirmed_to_the_last_before_the_connection_ends() {
+    let hub = hub().await;
+    let mut client = Client::meter(&hub).await;
+    let mut burst: Vec<u8> = (1..=3000).flat_map(|id| publish_1(id, EVENTS, b"x")).collect();
+    burst.extend(packet(0x34, &[field(EVENTS.as_bytes()), vec![0, 1]].concat()));
+    client.send_anyway(&burst).await;
+    for id in 1..=3000 {
+        client.expect(&puback(id)).await;
+    }
+    client.expect_end().await;
+    assert_eq!(hub.stats().messages, 3000);
+}
+
 #[tokio::test]
 async fn properties_reach_the_feed_in_both_spellings() {
     for dollar in ["$", "%24"] {

@@ -1,16 +1,23 @@
 //! Bytes to packets.
 
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Poll, ready};
 
 use bytes::{Buf, BytesMut};
 use mqtt_protocol_core::mqtt::common::{Arc, Cursor};
 use mqtt_protocol_core::mqtt::connection::{PacketBuildResult, PacketBuilder, PacketData, RawPacket};
 use mqtt_protocol_core::mqtt::packet::v3_1_1::{Connect, Puback, Publish, Subscribe, Unsubscribe};
 use mqtt_protocol_core::mqtt::result_code::MqttError;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, ReadBuf};
 
 /// What a topic may take of a packet.
 pub(crate) const LARGEST_TOPIC: usize = 65_535;
+
+/// How much is read at a time: what fits a TLS record.
+const READ: usize = 16 * 1024;
 
 /// A packet that a client sends.
 #[derive(Debug)]
@@ -62,14 +69,33 @@ impl Packets {
     /// The next packet. What was read stays when the wait is broken off.
     pub(super) async fn next(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> Result<Packet, NoPacket> {
         loop {
-            if let Some(raw) = self.build()? {
-                return packet(raw);
+            if let Some(packet) = self.buffered()? {
+                return Ok(packet);
             }
-            self.buffer.reserve(4096);
-            if stream.read_buf(&mut self.buffer).await? == 0 {
+            if self.read(stream).await? == 0 {
                 return Err(NoPacket::Ended(io::ErrorKind::UnexpectedEof.into()));
             }
         }
+    }
+
+    /// The next packet of those that were read already, if there is a whole one.
+    pub(super) fn buffered(&mut self) -> Result<Option<Packet>, NoPacket> {
+        self.build()?.map(packet).transpose()
+    }
+
+    /// Reads what has come, by way of a buffer that is there only meanwhile: thousands of idle connections keep none.
+    async fn read(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> io::Result<usize> {
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+        }
+        poll_fn(|context| {
+            let mut space = [MaybeUninit::uninit(); READ];
+            let mut read = ReadBuf::uninit(&mut space);
+            ready!(Pin::new(&mut *stream).poll_read(context, &mut read))?;
+            self.buffer.extend_from_slice(read.filled());
+            Poll::Ready(Ok(read.filled().len()))
+        })
+        .await
     }
 
     fn build(&mut self) -> Result<Option<RawPacket>, NoPacket> {
