@@ -10,12 +10,14 @@
 //! - [`readers`]: bitShake SmartReaders (Tasmota over HTTP) with moving values.
 //! - [`rapidm2m`]: a Microtronics rapidM2M backend.
 //! - [`host`]: the Functions host: starts the handler from `host.json` and speaks to it as the real one does.
+//! - `files`: how many connections a process may have.
 //! - [`demo`]: all of them together, for people.
 //! - [`measure`]: what the benchmarks run against.
 
 pub mod certificate;
 pub mod demo;
 pub mod dps;
+mod files;
 pub mod host;
 pub mod hub;
 pub mod measure;

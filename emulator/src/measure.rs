@@ -1,6 +1,10 @@
 //! What `cargo xtask bench` measures against, and the bare loop it compares with: hub, backend and readers in a process of their
 //! own, so that the handler's figures are the handler's alone.
 
+mod certificate;
+mod devices;
+mod link;
+
 use std::io::{self, Read as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -26,6 +30,10 @@ pub enum Command {
     Stage(Stage),
     /// The bare loop: posts the same body again and again over one connection, as fast as the hub answers.
     Post(Post),
+    /// Devices by the thousand: idle connections, or messages over MQTT or HTTPS.
+    Devices(devices::Devices),
+    /// A certificate in files, for a broker that is measured beside the hub.
+    Certificate(certificate::Certificate),
 }
 
 /// What stands on the stage.
@@ -92,6 +100,15 @@ pub enum Error {
     /// The hub answered something else than 204.
     #[error("the hub answered {0}")]
     Refused(u16),
+    /// A device's connection.
+    #[error("a device failed: {0}")]
+    Device(String),
+    /// The load client is for this machine.
+    #[error("the load client connects to loopback alone")]
+    NotLoopback,
+    /// The measurement took too long.
+    #[error("not done after {0} s")]
+    TimeOver(u64),
 }
 
 /// Runs a part.
@@ -102,6 +119,8 @@ pub async fn run(command: Command) -> Result<(), Error> {
     match command {
         Command::Stage(stage) => stage.run().await,
         Command::Post(post) => post.run().await,
+        Command::Devices(devices) => devices.run().await,
+        Command::Certificate(certificate) => certificate.write(),
     }
 }
 

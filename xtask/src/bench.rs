@@ -8,6 +8,7 @@ mod cost;
 pub(crate) mod crash;
 mod handler;
 mod http;
+mod load;
 mod outage;
 mod peers;
 mod readings;
@@ -63,6 +64,8 @@ enum Name {
     ColdStart,
     /// Rows in a billing unit, by format.
     Cost,
+    /// Connections held and messages taken by the emulated hub, beside mosquitto.
+    Hub,
     /// More than a thousand SIGKILLs: rows lost, rows under several ids, what does not hold in the store.
     Crash,
     /// One script of faults for the bridge and its peers: rows lost and doubled, units, requests.
@@ -115,6 +118,7 @@ impl Bench {
                 Name::Ticks => ticks::measure(&context, &mut table),
                 Name::ColdStart => cold_start::measure(&context, &mut table),
                 Name::Cost => cost::measure(&context, &mut table),
+                Name::Hub => load::measure(&context, &mut table),
                 Name::Crash => crash::measure(&context, &mut table, self.seed.as_deref()),
                 Name::Outage => outage::measure(&context, &mut table),
                 Name::Pair => crash::pair(&context, &mut table),

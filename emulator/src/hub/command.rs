@@ -158,6 +158,7 @@ impl From<tls::Error> for CommandError {
 
 /// Runs hub and DPS, prints how to reach them and what arrives, until Ctrl-C.
 pub async fn run(args: Args) -> Result<(), CommandError> {
+    crate::files::raise_limit();
     let started = Started::new(&args).await?;
     let hub = &started.hub;
     let mut live = hub.subscribe();
