@@ -11,6 +11,7 @@
 //! - [`DpsOptions`], [`Group`], [`Individual`], [`Terms`]: what it is started with. [`Central`]: an IoT Central application.
 //! - `service`: the way of a request. `mqtt`: the same over MQTT. `call`: what both ask for. `enrolment`: who may register. `registration`: operations and their
 //!   results. `assign`: how they end. `admin`: the service side. `book`: the enrolments, as `document` writes them; `bulk`: several. `refusal`: error bodies.
+//!   `view`: what people see of it.
 
 pub(crate) mod admin;
 mod assign;
@@ -27,6 +28,7 @@ mod refusal;
 mod registration;
 mod service;
 mod terms;
+mod view;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};

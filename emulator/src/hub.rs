@@ -135,7 +135,7 @@ impl Hub {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let config = authority.server_config(&names)?;
         let listener = bind(options.bind).await?;
-        let addr = address(&listener, options.bind)?;
+        let https = address(&listener, options.bind)?;
         let mqtt = match options.mqtt {
             None => None,
             Some(asked) => {
@@ -149,14 +149,20 @@ impl Hub {
             None => None,
             Some(addr) => {
                 let listener = bind(addr).await?;
-                Some((address(&listener, addr)?, control::serve(listener, inner.clone())))
+                let reached = control::Reached {
+                    https: url("https", https),
+                    mqtt: mqtt.as_ref().map(|(addr, _)| url("mqtts", *addr)),
+                    ca: authority.ca_path().map(std::path::Path::to_owned),
+                };
+                let at = address(&listener, addr)?;
+                Some((at, control::serve(listener, inner.clone(), reached)))
             }
         };
         let running = Running {
             inner,
             authority,
             config,
-            addr,
+            addr: https,
             mqtt: mqtt.as_ref().map(|(addr, _)| *addr),
             serving: Mutex::default(),
             control,

@@ -231,3 +231,128 @@ async fn the_control_api_stays_on_this_machine() {
         .unwrap();
     assert!(matches!(refused, StartError::ControlNotLoopback(_)), "{refused}");
 }
+
+/// Browsers get a page that may load nothing but the hub's own files; everybody else gets the list of calls.
+#[tokio::test]
+async fn a_browser_gets_the_page_and_others_the_list() {
+    let control = Control::start().await;
+    let get = async |path: &str, accept: &str| {
+        let request = control.client.get(control.url(path)).header("accept", accept);
+        request.send().await.unwrap()
+    };
+    let page = get("/", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8").await;
+    assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+    let policy = page.headers()["content-security-policy"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        policy.starts_with("default-src 'none';") && !policy.contains("unsafe"),
+        "{policy}"
+    );
+    let page = page.text().await.unwrap();
+    for attribute in ["style=", " onclick", "http:", "https:"] {
+        assert!(!page.contains(attribute), "{attribute}");
+    }
+    // Every file that the page and its scripts name is there, with its type.
+    let mut files: Vec<String> = page
+        .split('"')
+        .filter(|text| text.starts_with("/page/"))
+        .map(str::to_owned)
+        .collect();
+    let mut seen = 0;
+    while let Some(file) = files.get(seen).cloned() {
+        seen += 1;
+        let reply = get(&file, "*/*").await;
+        assert_eq!(reply.status(), 200, "{file}");
+        let kind = match file.rsplit('.').next().unwrap() {
+            "js" => "text/javascript; charset=utf-8",
+            "css" => "text/css; charset=utf-8",
+            _ => "image/svg+xml",
+        };
+        assert_eq!(reply.headers()["content-type"], kind, "{file}");
+        assert_eq!(reply.headers()["x-content-type-options"], "nosniff");
+        for imported in reply.text().await.unwrap().split('"') {
+            let imported = imported.strip_prefix("./").filter(|_| file.ends_with(".js"));
+            if let Some(path) = imported
+                .map(|name| format!("/page/{name}"))
+                .filter(|path| !files.contains(path))
+            {
+                files.push(path);
+            }
+        }
+    }
+    assert!(seen > 15, "{files:?}");
+    for accept in ["*/*", "application/json"] {
+        let list = get("/", accept).await.text().await.unwrap();
+        assert!(list.contains("/feed/stream"), "{list}");
+    }
+    assert!(
+        get("/help", "text/html")
+            .await
+            .text()
+            .await
+            .unwrap()
+            .contains("/feed/stream")
+    );
+    assert_eq!(get("/page/../hub.rs", "*/*").await.status(), 404);
+}
+
+/// A page from elsewhere, open in a browser on this machine, reaches nothing.
+#[tokio::test]
+async fn foreign_names_and_pages_are_refused() {
+    let control = Control::start().await;
+    let status = async |name: &str, value: &str| {
+        let request = control
+            .client
+            .delete(control.url("/devices/meter-001"))
+            .header(name, value);
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(status("host", "rebound.example:8445").await, 403);
+    assert_eq!(status("origin", "http://elsewhere.example").await, 403);
+    assert_eq!(status("origin", "null").await, 403);
+    assert!(control.hub.device("meter-001").is_some());
+    assert_eq!(status("origin", &control.url("")).await, 204);
+}
+
+#[tokio::test]
+async fn hub_dps_and_armed_faults_are_told() {
+    let mut control = Control::start().await;
+    let hub = control.get("/hub").await;
+    assert_eq!(
+        (&hub["hostName"], &hub["unitBytes"]),
+        (&json!("localhost"), &json!(4096))
+    );
+    assert_eq!(hub["https"], json!(control.hub.url()));
+    assert_eq!(control.call("GET", "/dps", "").await.0, 404);
+    let group = emulator::dps::Group::new("meters", key(K32));
+    let options = emulator::dps::DpsOptions {
+        bind: None,
+        groups: vec![group],
+        ..Default::default()
+    };
+    let _dps = emulator::dps::Dps::start(options, &control.hub).await.unwrap();
+    let dps = control.get("/dps").await;
+    assert_eq!(dps["groups"][0]["id"], "meters");
+    assert!(!dps.to_string().contains(K32), "{dps}");
+
+    control.hub.fail_next_of("meter-001", 2, Fault::Delay(1));
+    assert_eq!(
+        control.get("/faults").await,
+        json!([{"device": "meter-001", "times": 2, "fault": {"delay": 1}}])
+    );
+    for body in ["1", "2", "3"] {
+        control.send("meter-001", &key(K32), body).await;
+    }
+    assert_eq!(control.get("/faults").await, json!([]));
+    let last = control.get("/feed?last=2").await;
+    let numbers: Vec<_> = last["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| &m["number"])
+        .collect();
+    assert_eq!(numbers, [2, 3]);
+    assert_eq!(control.get("/devices").await[0]["connected"], false);
+}

@@ -10,7 +10,7 @@
 //! - `operation`: what a script reports, and the verdict on it. `cosmos`: the store's part. `table`: all of it.
 
 mod cosmos;
-mod hub;
+pub(crate) mod hub;
 mod operation;
 pub(crate) mod sdks;
 mod table;

@@ -5,6 +5,7 @@
 //! - `test`: every check of a change, in order, on a clean machine.
 //! - `tidy`: the rules of the sources that no compiler knows.
 //! - `conformance`: Microsoft's own SDKs against the emulators.
+//! - `page`: the emulated hub's page in headless Chromium, a step of `test`.
 //! - `fuzz`: every parser of outside data, fed with what nobody thought of.
 //! - `package`: what is uploaded to Azure or copied to a small machine.
 //! - `bench`: how fast and how dear, beside what else could do the job.
@@ -22,6 +23,7 @@ mod fuzz;
 mod infra;
 mod npm;
 mod package;
+mod page;
 mod process;
 mod project;
 mod simulate;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
 use crate::project::Project;
-use crate::{bench, conformance, infra as deployment, npm, tidy};
+use crate::{bench, conformance, infra as deployment, npm, page, tidy};
 
 /// Checks everything, stopping at the first failure.
 #[derive(Debug, clap::Args)]
@@ -98,6 +98,11 @@ const STEPS: &[Step] = &[
         name: "conformance",
         about: "Microsoft's SDKs against the emulators, short",
         run: conformance,
+    },
+    Step {
+        name: "page",
+        about: "the emulated hub's page in headless Chromium",
+        run: page,
     },
 ];
 
@@ -256,6 +261,13 @@ fn infra(project: &Project) -> Result<Outcome, Failure> {
 
 fn conformance(project: &Project) -> Result<Outcome, Failure> {
     conformance::run(project, &conformance::Args::quick()).map(|()| Outcome::Passed)
+}
+
+fn page(project: &Project) -> Result<Outcome, Failure> {
+    Ok(match page::run(project)? {
+        page::Looked::Passed => Outcome::Passed,
+        page::Looked::NoBrowser(why) => Outcome::Skipped(why),
+    })
 }
 
 #[cfg(test)]

@@ -2,14 +2,18 @@
 //!
 //! | | |
 //! |---|---|
-//! | `GET /` | this list, as text |
-//! | `GET /feed?after=N&limit=M` | messages kept with a number above N (0), oldest first, M (1000) at most |
-//! | `GET /feed/stream?after=N` | the same, then every new message as it arrives, one JSON document a line |
+//! | `GET /` | for a browser: a page that shows and steers all of this; else this list, as text |
+//! | `GET /help` | this list, as text |
+//! | `GET /hub` | name, addresses, tier, limits and the hub's time |
+//! | `GET /dps` | enrolments and registrations of the DPS behind this hub |
+//! | `GET /feed?after=N&limit=M` | messages kept with a number above N (0), oldest first, M (1000) at most; `last=L` begins at the L newest |
+//! | `GET /feed/stream?after=N&last=L` | the same, then every new message as it arrives, one JSON document a line |
 //! | `GET /stats` | counters |
 //! | `GET /closed` | why MQTT connections were closed, oldest first: client, time, reason |
 //! | `POST /faults` | `{"times":3,"device":"meter-001","fault":{"status":{"code":503,"retry_after":5}}}` |
+//! | `GET /faults` | the armed faults, in the order they are met |
 //! | `DELETE /faults` | takes armed faults back |
-//! | `GET /devices` | the devices, with connection strings |
+//! | `GET /devices` | the devices, with connection strings, and whether each is connected over MQTT |
 //! | `PUT /devices/{id}` | `{"primary_key":"…","secondary_key":"…","enabled":true}`, all optional; by certificate, `primary_thumbprint`, `secondary_thumbprint`, or `"authentication":"certificateAuthority"` |
 //! | `GET /certificates`, `POST /certificates` | the authorities that vouch for devices; PEM adds one |
 //! | `DELETE /devices/{id}` | removes a device |
@@ -26,10 +30,15 @@
 //! | `PUT /registrations/{id}/decision` | `{"decision":"approved"}`, `"blocked"` or `null`, for an IoT Central application |
 //!
 //! A message has the fields of [`Arrived`] in camel case; its body is `body` where it is UTF-8, else `bodyBase64`.
+//!
+//! Only this machine may ask: requests to another host name than `localhost` or an address, and those of other sites' pages, get 403.
 
 mod authorities;
 mod devicebound;
 mod identity;
+mod origin;
+mod overview;
+mod page;
 mod provisioning;
 mod twin;
 mod upload;
@@ -43,7 +52,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
-use axum::{Json, Router};
+use axum::{Json, Router, middleware};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -60,34 +69,42 @@ use super::reply::rfc3339;
 use super::{Closed, Fault, Inner, Stats};
 use identity::Identity;
 
+pub(super) use overview::Reached;
+
 /// Serves the control API until the returned handle is aborted.
-pub(super) fn serve(listener: TcpListener, hub: Arc<Inner>) -> AbortHandle {
+pub(super) fn serve(listener: TcpListener, hub: Arc<Inner>, reached: Reached) -> AbortHandle {
     let router = Router::new()
-        .route("/", get(async || INDEX))
         .route("/feed", get(feed))
         .route("/feed/stream", get(stream))
         .route("/stats", get(stats))
         .route("/closed", get(closed))
-        .route("/faults", post(arm).delete(disarm))
+        .route("/faults", post(arm).get(armed).delete(disarm))
         .route("/devices", get(devices))
         .route("/devices/{id}", put(put_device).delete(remove_device))
+        .merge(page::routes())
+        .merge(overview::routes(reached))
         .merge(devicebound::routes())
         .merge(authorities::routes())
         .merge(provisioning::routes())
         .merge(twin::routes())
         .merge(upload::routes())
+        .layer(middleware::from_fn(origin::own))
         .with_state(hub);
     let serving = async move { axum::serve(listener, router).await };
     tokio::spawn(serving).abort_handle()
 }
 
 const INDEX: &str = "\
-GET    /feed?after=N&limit=M     messages kept, oldest first
+GET    /                         a page for browsers; this list for others
+GET    /hub                      name, addresses, limits, time
+GET    /dps                      enrolments and registrations
+GET    /feed?after=N&limit=M     messages kept, oldest first; last=L begins at the L newest
 GET    /feed/stream?after=N      the same, then new ones as they arrive, one JSON document a line
 GET    /stats                    counters
 GET    /closed                   why MQTT connections were closed, oldest first
 POST   /faults                   {\"times\":3,\"device\":\"meter-001\",\"fault\":{\"status\":{\"code\":503,\"retry_after\":5}}}
                                  other faults: \"reset\", \"reset_mid_body\", \"reset_after_accept\", {\"delay\":250}, {\"clock_skew\":-600}
+GET    /faults                   the armed ones
 DELETE /faults                   takes armed faults back
 GET    /devices                  the devices, with connection strings
 PUT    /devices/{id}             {\"primary_key\":\"…\",\"secondary_key\":\"…\",\"enabled\":true}, all optional
@@ -114,6 +131,16 @@ struct From {
     after: u64,
     #[serde(default = "thousand")]
     limit: usize,
+    /// Of what is kept, the newest so many at most.
+    last: Option<u64>,
+}
+
+impl From {
+    /// The number after which messages are given.
+    fn start(&self, hub: &Inner) -> u64 {
+        let skipped = self.last.map(|last| hub.feed.last().saturating_sub(last));
+        self.after.max(skipped.unwrap_or(0))
+    }
 }
 
 fn thousand() -> usize {
@@ -121,14 +148,14 @@ fn thousand() -> usize {
 }
 
 async fn feed(State(hub): State<Arc<Inner>>, Query(from): Query<From>) -> Json<Value> {
-    let messages = hub.feed.after(from.after, from.limit);
+    let messages = hub.feed.after(from.start(&hub), from.limit);
     Json(json!({ "messages": messages.iter().map(|m| view(m)).collect::<Vec<_>>() }))
 }
 
 async fn stream(State(hub): State<Arc<Inner>>, Query(from): Query<From>) -> Response {
     // Subscribed before the kept ones are read, so that none is missed; numbers drop the doubles.
     let live = hub.feed.subscribe();
-    let kept = VecDeque::from(hub.feed.after(from.after, usize::MAX));
+    let kept = VecDeque::from(hub.feed.after(from.start(&hub), usize::MAX));
     let lines = futures_util::stream::unfold(
         (kept, live, from.after),
         |(mut kept, mut live, last)| async move {
@@ -195,6 +222,10 @@ async fn arm(State(hub): State<Arc<Inner>>, Json(order): Json<Order>) -> Respons
     StatusCode::NO_CONTENT.into_response()
 }
 
+async fn armed(State(hub): State<Arc<Inner>>) -> Json<Value> {
+    Json(json!(hub.faults.all()))
+}
+
 async fn disarm(State(hub): State<Arc<Inner>>) -> Json<Value> {
     Json(json!({ "cleared": hub.faults.clear() }))
 }
@@ -239,6 +270,7 @@ fn device_view(hub: &Inner, device: &Device) -> Value {
         "id": device.id,
         "enabled": device.enabled,
         "authentication": device.authentication.kind(),
+        "connected": hub.presence.is_connected(&device.id),
         "connectionString": device.connection_string(&hub.options.host_name),
     })
 }

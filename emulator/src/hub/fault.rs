@@ -53,10 +53,12 @@ pub(crate) struct Faults {
     count: AtomicUsize,
 }
 
-#[derive(Debug)]
-struct Armed {
+/// A fault that waits; in JSON as it was armed.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Armed {
     /// For requests of this device alone; of any if `None`.
     device: Option<String>,
+    #[serde(rename = "times")]
     left: u32,
     fault: Fault,
 }
@@ -94,6 +96,12 @@ impl Faults {
         }
         self.count.store(armed.len(), Ordering::Release);
         Some(fault)
+    }
+
+    /// The armed faults, in the order they are met.
+    pub(crate) fn all(&self) -> Vec<Armed> {
+        let armed = self.armed.lock().unwrap_or_else(PoisonError::into_inner);
+        armed.iter().cloned().collect()
     }
 
     /// Forgets all armed faults and says how many requests they were still meant for.

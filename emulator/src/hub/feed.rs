@@ -104,6 +104,11 @@ impl Feed {
         ring.messages.iter().skip(start).take(limit).cloned().collect()
     }
 
+    /// The number of the newest message; 0 before the first.
+    pub(super) fn last(&self) -> u64 {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner).last
+    }
+
     pub(super) fn forget(&self) {
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         ring.messages.clear();

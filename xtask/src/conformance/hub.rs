@@ -27,7 +27,7 @@ const CERTIFICATES: [(&str, bool); 4] = [
 ];
 
 /// A running hub with its DPS; ends when dropped.
-pub(super) struct Hub {
+pub(crate) struct Hub {
     /// Where it listens for HTTPS.
     pub(super) port: u16,
     /// Where it listens for MQTT.
@@ -55,7 +55,7 @@ pub(super) type Arrived = Value;
 
 impl Hub {
     /// Starts a hub with keys of its own below `directory`, on ports 443 and 8883 where they can be had.
-    pub(super) fn start(project: &Project, directory: &Path) -> Result<Self, Failure> {
+    pub(crate) fn start(project: &Project, directory: &Path) -> Result<Self, Failure> {
         let place = Place::find();
         let mut running = project
             .program(project.target.join("debug/emulator"))
@@ -116,7 +116,7 @@ impl Hub {
     }
 
     /// Tells a script where the hub is.
-    pub(super) fn tell(&self, script: Program) -> Program {
+    pub(crate) fn tell(&self, script: Program) -> Program {
         script
             .env("HUB_DEVICE", &self.device)
             .env("HUB_OWNER", &self.owner)
@@ -134,12 +134,12 @@ impl Hub {
     }
 
     /// What Node has to load first where the hub is not on the usual ports.
-    pub(super) fn remap(&self, scripts: &Path) -> Option<PathBuf> {
+    pub(crate) fn remap(&self, scripts: &Path) -> Option<PathBuf> {
         (self.port != HTTPS || self.mqtt != MQTT).then(|| scripts.join("port.js"))
     }
 
     /// Where it is, for people, and what to do where an SDK cannot reach it.
-    pub(super) fn told(&self) -> String {
+    pub(crate) fn told(&self) -> String {
         let mut told = format!(
             "Hub {}, HTTPS on port {}, MQTT on port {}",
             self.name, self.port, self.mqtt
