@@ -7,7 +7,7 @@ import time
 
 from azure.iot.device import IoTHubDeviceClient, Message, MethodResponse, ProvisioningDeviceClient
 
-from control import call, change_twin, settled, to_device, twin
+from control import ask, call, change_twin, settled, to_device, twin
 from report import CA, DEVICE, PARTS, end, expected, gap, group_key, mark, refused, run
 
 # What the operations go over; set before each.
@@ -203,10 +203,10 @@ def method(_record):
         device.shutdown()
 
 
-def register(key):
+def register(key, registration=None):
     service = ProvisioningDeviceClient.create_from_symmetric_key(
         provisioning_host=os.environ["DPS_HOST"],
-        registration_id=OVER["registration"],
+        registration_id=registration or OVER["registration"],
         id_scope=os.environ["DPS_ID_SCOPE"],
         symmetric_key=key,
         server_verification_cert=CA,
@@ -230,6 +230,22 @@ def sent_to_assigned(record):
         send(record, device, b'{"provisioned":true}', message_id="py-dps-1")
     finally:
         device.shutdown()
+
+
+def register_with_payloads(_record):
+    """What the device sends along arrives, and what a custom allocation would hand back comes."""
+    name = f"py-own-{mark()}"
+    keys = {"primaryKey": group_key(name), "secondaryKey": group_key(name)}
+    ask("PUT", f"/enrollments/{name}", {
+        "registrationId": name, "deviceId": f"{name}-device", "payload": {"welcome": [1, "zwei"]},
+        "attestation": {"type": "symmetricKey", "symmetricKey": keys}})
+    state = register(group_key(name), name).registration_state
+    if (state.device_id, state.sub_status, state.response_payload) != (
+            f"{name}-device", "initialAssignment", '{"welcome": [1, "zwei"]}'):
+        raise RuntimeError(f"{state.device_id}, {state.sub_status}, {state.response_payload}")
+    sent = [one["sent"] for one in ask("GET", "/registrations") if one["registrationId"] == name]
+    if sent != [{"modelId": "dtmi:com:example:Meter;1"}]:
+        raise RuntimeError(f"the service has {sent}")
 
 
 def register_with_wrong_key(_record):
@@ -256,6 +272,7 @@ def main():
         ("on_method_request_received, send_method_response", method),
         ("register with a key of the group", registered),
         ("send_message to the hub that was assigned", sent_to_assigned),
+        ("register with payloads both ways", register_with_payloads),
         ("register with a wrong key is refused", register_with_wrong_key),
     ]
     for transport in ["MQTT", "MQTT-WS"]:
