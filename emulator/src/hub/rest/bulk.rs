@@ -1,5 +1,10 @@
 //! Many identities in one call: `POST /devices`.
 
+#![allow(
+    clippy::disallowed_types,
+    reason = "what serde makes of a flattened member takes numbers of every width"
+)]
+
 use hyper::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
