@@ -50,7 +50,7 @@ impl Wired {
             Ok(true) => self.define(),
             Ok(false) => {}
             Err(error) => {
-                tracing::warn!(%error, "The definitions in the store were not read; the known sources are polled on")
+                tracing::warn!(%error, "The definitions in the store were not read; the known sources are polled on");
             }
         }
     }
@@ -61,7 +61,7 @@ impl Wired {
             Ok(true) => self.define(),
             Ok(false) => {}
             Err(error) => {
-                tracing::warn!(%error, "The definitions in the store were not read; the known sources are polled on")
+                tracing::warn!(%error, "The definitions in the store were not read; the known sources are polled on");
             }
         }
     }

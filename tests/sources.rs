@@ -241,7 +241,7 @@ async fn a_login_comes_from_a_setting() {
         panic!("{:?}", member.config)
     };
     assert_eq!(
-        reader.password.as_ref().map(|secret| secret.reveal()),
+        reader.password.as_ref().map(meterbridge::secret::Secret::reveal),
         Some("hunter2-of-the-barn")
     );
     let shown = format!(

@@ -14,6 +14,7 @@
 //!
 //! - [`HubOptions`], [`Limits`]: what a hub is started with. [`Device`], [`Policy`], [`Rights`]: who may do what.
 //!   [`Clock`], [`Key`]: time and keys.
+//! - `listen`: where it listens.
 //! - `service`: the way of a request, on one screen. `route`, `body`, `access`, `message`, `batch`: its steps, in order.
 //! - `mqtt`: the same over MQTT. `presence`: who is connected. [`Closed`]: why connections were closed.
 //! - [`Devicebound`] and `devicebound`: cloud-to-device messages.
@@ -43,6 +44,7 @@ mod identity;
 mod inner;
 mod intake;
 mod key;
+mod listen;
 mod message;
 mod meter;
 mod method;
@@ -62,8 +64,7 @@ pub mod token;
 mod twin;
 mod upload;
 
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::service::service_fn;
@@ -81,6 +82,8 @@ pub use feed::Arrived;
 pub use identity::{Authentication, Device, NotAThumbprint, Thumbprint};
 pub(crate) use inner::Inner;
 pub use key::{Key, KeyError};
+pub use listen::StartError;
+pub(crate) use listen::{address, bind, url};
 pub use method::{Answered, Method, NoAnswer};
 #[cfg(fuzzing)]
 pub use mqtt::mqtt_packets;
@@ -95,25 +98,6 @@ use crate::tls::{self, Authority, Serving};
 /// A running hub. Clones are the same hub; it stops when the last one is dropped.
 #[derive(Clone)]
 pub struct Hub(Arc<Running>);
-
-/// Why a hub, or a DPS, does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The address is taken, or not ours.
-    #[error("cannot listen on {addr}: {source}; choose another port (0 takes a free one)")]
-    Bind {
-        /// The address asked for.
-        addr: SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
-    /// The control API asks for no credentials, so that it is for this machine alone.
-    #[error("the control API listens on loopback only, not on {0}")]
-    ControlNotLoopback(SocketAddr),
-    /// The certificates.
-    #[error(transparent)]
-    Tls(#[from] tls::Error),
-}
 
 impl Hub {
     /// Starts a hub and listens. With no authority in `options`, a new one is made.
@@ -353,30 +337,6 @@ impl Hub {
 
     fn serving(&self) -> std::sync::MutexGuard<'_, Vec<Serving>> {
         self.0.serving.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Listens on `addr`.
-pub(crate) async fn bind(addr: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(addr)
-        .await
-        .map_err(|source| StartError::Bind { addr, source })
-}
-
-/// The address a listener got; `asked` is for the error.
-pub(crate) fn address(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, StartError> {
-    listener
-        .local_addr()
-        .map_err(|source| StartError::Bind { addr: asked, source })
-}
-
-/// An address as a URL, on `localhost` where that means it.
-pub(crate) fn url(scheme: &str, addr: SocketAddr) -> String {
-    let localhost = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
-    if localhost.contains(&addr.ip()) {
-        format!("{scheme}://localhost:{}", addr.port())
-    } else {
-        format!("{scheme}://{addr}")
     }
 }
 

@@ -25,7 +25,7 @@ impl Catalog {
                     faults.extend(ids.admit(source).into_iter().map(|text| Fault {
                         place: format!("{} [{}]", source.origin, source.id),
                         text,
-                    }))
+                    }));
                 }
                 Definition::Discovery(found) => {
                     let of_file = self.base.discoveries.iter().find(|one| one.name == draft.id);

@@ -145,9 +145,8 @@ pub(super) async fn commit(store: &dyn Store, now: Millis, writes: Vec<Write>) -
             source: CatalogDoc::PARTITION.to_owned(),
             writes: all,
         };
-        let error = match store.commit(batch).await {
-            Ok(_) => return Ok(()),
-            Err(error) => error,
+        let Err(error) = store.commit(batch).await else {
+            return Ok(());
         };
         if !error.is_conflict() && !error.is_transient() {
             return Err(error);

@@ -41,7 +41,10 @@ pub struct Draft {
 
 /// The settings that definitions in the store may name, and no others.
 #[derive(Clone, Default)]
-pub struct Lookup(Option<Arc<dyn Fn(&str) -> Option<String> + Send + Sync>>);
+pub struct Lookup(Option<Arc<Get>>);
+
+/// A setting's value by its name.
+type Get = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 impl Lookup {
     /// Looks settings up through `get`.

@@ -27,6 +27,10 @@ use crate::source::Request;
 /// Any stored document. In JSON the member `kind` tells which.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "states are the largest and the most frequent ones; a box would be one more allocation a write"
+)]
 pub enum Document {
     /// A source defined without a redeploy.
     Source(SourceDoc),
