@@ -561,3 +561,30 @@ async fn people_see_the_sites() {
     assert_eq!(health["discoveries"][0]["taken"], 1, "{health}");
     assert_eq!(health["discoveries"][0]["customer"], CUSTOMER);
 }
+
+/// A discovery may be defined in the store, too: its password is a setting, and it ends when it is removed.
+#[tokio::test]
+async fn the_store_may_define_a_discovery() {
+    let backend = backend(&["Plant 1", "Plant 2"]).await;
+    let dir = folder("");
+    let settings = [("TimerSchedule", "0 * * * * *"), ("SOURCE_M2M", "demo")];
+    let run = async |arguments: &[&str]| {
+        let ended = run_in(dir.path(), arguments, &settings).await;
+        (ended.code.unwrap(), format!("{}{}", ended.out, ended.err))
+    };
+    let text = definition(&backend, "exclude = [\"*1\"]").replace("\"demo\"", "\"${SOURCE_M2M}\"");
+    std::fs::write(dir.path().join("m2m.toml"), text).unwrap();
+    let (code, put) = run(&["sources", "put", "m2m.toml"]).await;
+    assert!(code == 0 && put.contains(": added"), "{put}");
+    let name = put.lines().find_map(|line| line.strip_suffix(": added")).unwrap();
+    assert!(name.starts_with("th-drones-example-com-"), "{name}");
+    // No identity at the hub: what is read is stored and waits.
+    let (_, poll) = run(&["poll"]).await;
+    assert!(poll.contains("plant-2-") && !poll.contains("plant-1-"), "{poll}");
+    let (_, list) = run(&["sources", "list"]).await;
+    assert!(list.contains("1 taken, 1 left out"), "{list}");
+    let (code, removed) = run(&["sources", "remove", name]).await;
+    assert_eq!(code, 0, "{removed}");
+    let (_, list) = run(&["sources", "list"]).await;
+    assert!(!list.contains("plant-2-"), "{list}");
+}

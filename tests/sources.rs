@@ -21,8 +21,10 @@ use meterbridge::app::Wired;
 use meterbridge::catalog::{Catalog, Change, Done, Error, When, change};
 use meterbridge::clock::Clock;
 use meterbridge::poll::{Outcome, Worked};
-use meterbridge::store::Document;
+use meterbridge::secret::Secret;
+use meterbridge::store::cosmos::{Cosmos, CosmosSettings};
 use meterbridge::store::documents::State;
+use meterbridge::store::{Document, Store};
 use rig::{MINUTE, NEIGHBOUR, Rig, polled, report};
 use serde_json::{Value, json};
 
@@ -540,4 +542,82 @@ async fn the_command_refuses_a_file_with_any_fault() {
         "{}",
         list.out
     );
+}
+
+/// The same over Cosmos DB's protocol: changes are seen, and a tick that finds none makes one request.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cosmos_is_asked_once_a_tick() {
+    let gateway = cosmos_gateway::Gateway::start(0).await.unwrap();
+    let store: Arc<dyn Store> = Arc::new(Cosmos::new(CosmosSettings {
+        endpoint: gateway.endpoint(),
+        key: Some(Secret::new(cosmos_gateway::KEY)),
+        client_id: None,
+        database: "meterbridge".into(),
+        container: "polls".into(),
+    }));
+    let rig = Rig::new(|_| NEIGHBOUR.to_owned()).await;
+    let now = rig.now();
+    let catalog = Catalog::new(
+        rig.wired.config.clone(),
+        Arc::clone(&store),
+        meterbridge::http::client(&[]).unwrap(),
+        Clock::from_fn(move || now),
+        Arc::default(),
+    );
+    store.prepare().await.unwrap();
+    let make = async |definition: Option<Value>| {
+        let one = Change {
+            id: "barn".into(),
+            definition,
+            when: When::Any,
+        };
+        change(store.as_ref(), now, &[one]).await.unwrap()[0]
+    };
+    assert!(!catalog.refresh().await.unwrap(), "nothing is defined yet");
+    assert_eq!(make(Some(synthetic("1m"))).await, Done::Added);
+    assert!(catalog.refresh().await.unwrap());
+    assert!(catalog.current().source("barn").is_some());
+    let before = gateway.requests();
+    for _ in 0..10 {
+        assert!(!catalog.refresh().await.unwrap());
+    }
+    assert_eq!(gateway.requests() - before, 10);
+    assert_eq!(make(Some(synthetic("2m"))).await, Done::Changed);
+    assert!(catalog.refresh().await.unwrap());
+    assert_eq!(make(None).await, Done::Removed);
+    assert!(catalog.refresh().await.unwrap());
+    assert!(catalog.current().source("barn").is_none());
+}
+
+/// People are told of a faulty definition by the timer's answer, the log and health; what is well goes on.
+#[tokio::test]
+async fn people_are_told_of_a_faulty_definition() {
+    let handler = Handler::start(&[("TimerSchedule", "0 * * * * *")], NEIGHBOUR).await;
+    let dir = handler.dir.path();
+    let yard = "[[source]]\nid = \"yard\"\nkind = \"tasmota\"\nurl = \"reader.local\"\nzone = \"UTC\"\npassword = \"${SOURCE_YARD}\"\n";
+    std::fs::write(dir.join("yard.toml"), yard).unwrap();
+    assert_eq!(
+        run_in(dir, &["sources", "put", "yard.toml"], &[]).await.code,
+        Some(0)
+    );
+    let tick = handler.tick().await;
+    let fault = "[yard].password: `${SOURCE_YARD}` is not set";
+    assert_eq!(tick.status, 200);
+    assert!(
+        tick.body.contains(fault) && tick.body.contains("1 sources polled"),
+        "{tick:?}"
+    );
+    assert!(
+        handler
+            .written()
+            .contains("A definition in the store is faulty and not polled")
+    );
+    let health = handler.get("/api/health").await.json();
+    assert_eq!(health["status"], "troubled", "{health}");
+    assert!(
+        health["definitions"][0].as_str().unwrap().starts_with(fault),
+        "{health}"
+    );
+    let check = run_in(dir, &["check"], &[]).await;
+    assert!(check.out.contains(fault), "{}", check.out);
 }

@@ -13,7 +13,7 @@ use meterbridge::config::{Format, Kind, Naming, PackConfig, Schedule, SourceConf
 use meterbridge::forward::{Assignment, Delivered, Error as ForwardError, Forward, Message};
 use meterbridge::poll::backfill::{Backfilled, Order};
 use meterbridge::poll::replay::Replayed;
-use meterbridge::poll::{Poller, Report, Turn};
+use meterbridge::poll::{Poller, Report, Round, Rounds, Turn};
 use meterbridge::reading::{Channel, Rows};
 use meterbridge::source::{Answer, Error as SourceError, Finding, Request, Source, Window};
 use meterbridge::store::documents::{Attempt, DeadLetter, State};
@@ -318,6 +318,22 @@ impl Bench {
             biased;
             () = self.reaper.killed.notified() => true,
             _ = self.replay() => false,
+        }
+    }
+
+    /// What a process does with the source that knows no definition of it.
+    pub async fn finish(&self) -> Round {
+        let rounds = Rounds::new(self.poller.clone(), "cloud".into(), 1, Vec::new());
+        let now = self.now();
+        rounds.finish(vec!["home".into()], now, now + 50_000).await
+    }
+
+    /// Whether that was killed.
+    pub async fn finish_until_killed(&self) -> bool {
+        tokio::select! {
+            biased;
+            () = self.reaper.killed.notified() => true,
+            _ = self.finish() => false,
         }
     }
 
