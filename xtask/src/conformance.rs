@@ -87,6 +87,12 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<(), Failure> {
         rows.extend(rows_of(script, program, &hub)?);
     }
     rows.extend(mosquitto(project, &sdks, &hub, &scripts)?);
+    {
+        let central = Hub::start_central(project, &work.path().join("central"))?;
+        let script = "central.py";
+        let program = central.tell(sdks.python(project, &scripts.join(script)));
+        rows.extend(rows_of(script, program, &central)?);
+    }
     if args.quick {
         let left_out = Verdict::NotRun("left out by --quick".to_owned());
         rows.push(Row::new(

@@ -18,6 +18,9 @@ const MQTT: u16 = 8883;
 /// The device that the scripts use.
 const DEVICE: &str = "conformance";
 
+/// The model that the IoT Central application has a template for; `tests/conformance/central.py` names it, too.
+const MODEL: &str = "dtmi:com:example:Meter;1";
+
 /// Devices with certificates, and whether each has signed its own: `tests/conformance/certificates.js` uses them.
 const CERTIFICATES: [(&str, bool); 4] = [
     ("by-thumbprint", true),
@@ -56,6 +59,20 @@ pub(super) type Arrived = Value;
 impl Hub {
     /// Starts a hub with keys of its own below `directory`, on ports 443 and 8883 where they can be had.
     pub(crate) fn start(project: &Project, directory: &Path) -> Result<Self, Failure> {
+        Self::start_with(project, directory, &[])
+    }
+
+    /// The same as part of an IoT Central application, which knows one model and approves nobody by itself.
+    pub(super) fn start_central(project: &Project, directory: &Path) -> Result<Self, Failure> {
+        let template = format!("--template={MODEL}");
+        Self::start_with(
+            project,
+            directory,
+            &["--profile=iot-central", "--approval", &template],
+        )
+    }
+
+    fn start_with(project: &Project, directory: &Path, more: &[&str]) -> Result<Self, Failure> {
         let place = Place::find();
         let mut running = project
             .program(project.target.join("debug/emulator"))
@@ -74,6 +91,7 @@ impl Hub {
                 format!("--mqtt-port={}", place.mqtt),
                 format!("--dir={}", directory.join("hub").display()),
             ])
+            .args(more)
             // It tells of every client that it turns away, which is what many operations are about.
             .env("RUST_LOG", "error")
             .background()?;
