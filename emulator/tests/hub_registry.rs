@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 use service::Service;
 use wire::{K32, K64, NOW_S, Wire, key, options, request};
 
+/// Request line, headers and body; status and name of the refusal.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], String, u16, &'a str);
+
 async fn hub() -> Hub {
     Hub::start(options()).await.unwrap()
 }
@@ -136,7 +139,7 @@ async fn what_is_refused_and_how() {
         json!({"deviceId": "n", "authentication": {"type": "sas", "symmetricKey": keys}}).to_string()
     };
     let many = Value::from(vec![json!({"id": "a", "importMode": "create"}); 101]).to_string();
-    let cases: &[(&str, &[(&str, &str)], String, u16, &str)] = &[
+    let cases: &[Case<'_>] = &[
         (
             "PUT /devices/meter-001",
             &[],
