@@ -76,6 +76,7 @@ async function main() {
     await row.locator('.json .number').getByText('12.3').waitFor();
     await device.sendEvent(new Message(Buffer.from([0, 255, 1, 254])));
     await main.getByText('base64 AP8B/g==').waitFor();
+    await main.getByText('2 in the last minute').waitFor();
   });
 
   await step('a direct method is answered by the device', async () => {

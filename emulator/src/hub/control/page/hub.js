@@ -29,9 +29,9 @@ export async function ask(method, path, body) {
 /** The path of a device. */
 export const device = (id, rest = "") => `/devices/${encodeURIComponent(id)}${rest}`;
 
-/** Messages as they arrive, in batches, after number `after`; of the kept ones the last `last` at most. The first batch is empty. */
-export async function* messages(after, last) {
-  const answer = await fetch(`/feed/stream?after=${after}&last=${last}`);
+/** Messages as they arrive, in batches; of those that the hub has kept, the last `last` at most. The first batch is empty. */
+export async function* messages(last) {
+  const answer = await fetch(`/feed/stream?last=${last}`);
   if (!answer.ok) throw new Refused(answer.status, "The hub gives no feed");
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";

@@ -70,12 +70,15 @@ export async function poll(besides) {
   }
 }
 
-/** Takes messages for as long as the page is open; after a break it goes on where it was. */
+/** Takes messages for as long as the page is open. After a break it begins anew: the hub may be another one by then. */
 export async function listen() {
   for (;;) {
     try {
-      const last = state.messages[0]?.number ?? 0;
-      for await (const batch of messages(last, KEPT)) {
+      for await (const batch of messages(KEPT)) {
+        if (!state.live) {
+          state.messages = [];
+          state.rate.fill(0);
+        }
         state.live = true;
         take(batch);
       }
@@ -95,15 +98,12 @@ export function tick() {
   changed();
 }
 
-let began = false;
-
 function take(batch) {
-  // What was kept before the page was opened did not arrive now.
-  if (began) state.rate[state.rate.length - 1] += batch.length;
-  if (batch.length) began = true;
-  const newest = batch.slice(-KEPT).reverse();
-  // A hub that was started anew counts from 1 again.
-  if (newest.length && state.messages.length && newest[0].number <= state.messages[0].number) state.messages = [];
-  state.messages = [...newest, ...state.messages].slice(0, KEPT);
+  const now = Date.now();
+  for (const message of batch) {
+    const ago = Math.max(0, Math.floor((now - Date.parse(message.at)) / 1000));
+    if (ago < state.rate.length) state.rate[state.rate.length - 1 - ago] += 1;
+  }
+  state.messages = [...batch.slice(-KEPT).reverse(), ...state.messages].slice(0, KEPT);
   changed();
 }
