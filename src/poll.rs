@@ -37,6 +37,7 @@ mod roster;
 mod round;
 mod rounds;
 pub mod schedule;
+mod seat;
 mod settled;
 pub mod shard;
 pub mod standing;
@@ -45,11 +46,12 @@ pub mod window;
 mod working;
 
 pub use fanout::{Share, Ticket, Worked};
-pub use limits::{Backends, Full, Limits, Place, Ticks};
+pub use limits::{Backends, Limits, Place, Ticks};
 pub use report::{Outcome, Report};
 pub use roster::Member;
 pub use round::Round;
 pub use rounds::Rounds;
+pub use seat::Seat;
 
 use std::sync::Arc;
 
@@ -92,6 +94,8 @@ pub struct Turn<'a> {
     pub deadline: Millis,
     /// Whether it is polled although it is not due yet: a person asked.
     pub force: bool,
+    /// Its place among the ticks of this process, where they are counted.
+    pub seat: Option<&'a Seat>,
 }
 
 /// Why a tick stops where it stands.

@@ -189,6 +189,7 @@ async fn a_letter_without_a_body_is_not_replayed() {
         due: now,
         deadline: now + MINUTE,
         force: true,
+        seat: None,
     };
     let stop = std::sync::atomic::AtomicBool::new(false);
     let done = bench.poller.replay(turn, &[before[0].id.clone()], &stop).await;

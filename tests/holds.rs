@@ -256,26 +256,32 @@ async fn the_repeats_of_a_tick_are_bounded() {
     assert!(bench.hub.calls() <= 3, "{}", bench.hub.calls());
 }
 
-/// A parked source is probed with one message; a probe that is refused adds no dead letter, and the first one that is taken ends it.
+/// A parked source is probed with one message at a time; one that is refused by two probes is a dead letter, so that a hub that
+/// refuses everything costs a letter a probe at most. The first message that is taken ends it.
 #[tokio::test]
-async fn probes_of_a_parked_source_make_no_dead_letters() {
+async fn probes_of_a_parked_source_cost_few_messages() {
     let mut bench = Bench::history(&[]).await;
     for minute in 0..400 {
         bench.source.push(minute, &minute.to_string());
     }
     bench.config.start = Some(START);
     bench.poller.pack.units = 1;
+    bench.poller.pack.unit = 512;
     bench.advance(500 * MINUTE);
     bench.hub.refuse(usize::MAX / 2, refused);
     bench.tick_when_due().await;
     assert_eq!(bench.letters().await.len(), 2);
     let before = bench.hub.calls();
+    // The first probe alone is no further letter.
+    minutes(&bench, 7).await;
+    assert_eq!((bench.letters().await.len(), bench.hub.calls() - before), (2, 1));
     minutes(&bench, 24 * 60).await;
-    let probes = bench.hub.calls() - before;
-    assert!((20..40).contains(&probes), "{probes} probes in a day");
-    assert_eq!(bench.letters().await.len(), 2);
     let parked = bench.state().await.parked.unwrap();
     assert!(parked.probes > 20 && bench.state().await.trouble.unwrap().starts_with("parked until"));
+    let letters = bench.letters().await.len();
+    assert!((20..40).contains(&letters), "{letters} letters in a day");
+    let calls = bench.hub.calls() - before;
+    assert!(calls < 80, "{calls} calls in a day");
     let dead: BTreeSet<i64> = bench.letters().await.into_values().flatten().collect();
     bench.hub.accept();
     minutes(&bench, 62).await;
@@ -286,6 +292,45 @@ async fn probes_of_a_parked_source_make_no_dead_letters() {
     );
     let sent: BTreeSet<i64> = bench.hub.stamps().into_iter().collect();
     assert!(sent.is_disjoint(&dead) && sent.len() + dead.len() == 400);
+}
+
+/// Messages that the hub refuses each by itself become dead letters, one or several in a row, in an envelope or the next thing
+/// after an outage, and all the others arrive: at once around a lone one, within a few probes behind three.
+#[tokio::test]
+async fn what_is_bad_by_itself_holds_up_the_rest_for_a_few_probes_at_most() {
+    for (cursed, waits) in [
+        (vec![0], 0),
+        (vec![7], 0),
+        (vec![39], 0),
+        (vec![3, 5, 9, 20], 0),
+        (vec![3, 4], 7),
+        (vec![3, 4, 5], 25),
+        (vec![30, 31, 32, 33], 45),
+    ] {
+        let mut bench = Bench::history(&[]).await;
+        for minute in 0..40 {
+            // So long that each message has one row.
+            bench
+                .source
+                .push(minute, &format!("{minute}.{}1", "0".repeat(200)));
+        }
+        for &minute in &cursed {
+            bench.hub.curse(minute);
+        }
+        bench.config.start = Some(START);
+        bench.poller.pack.units = 1;
+        bench.poller.pack.unit = 256;
+        bench.advance(60 * MINUTE);
+        bench.tick_when_due().await;
+        minutes(&bench, waits).await;
+        let state = bench.state().await;
+        assert_eq!((state.parked, state.pending), (None, vec![]), "{cursed:?}");
+        let dead: Vec<i64> = bench.letters().await.into_values().flatten().collect();
+        let dead: BTreeSet<i64> = dead.into_iter().map(|stamp| (stamp - START) / MINUTE).collect();
+        assert_eq!(dead, cursed.iter().copied().collect(), "{cursed:?}");
+        let sent: BTreeSet<i64> = bench.hub.stamps().into_iter().collect();
+        assert_eq!(sent.len(), 40 - cursed.len(), "{cursed:?}");
+    }
 }
 
 /// A parked reader is read on, and its trouble stays told.
@@ -394,6 +439,7 @@ async fn a_tick_that_cannot_renew_its_lease_sends_nothing_more() {
         due: now,
         deadline: now + HOUR,
         force: false,
+        seat: None,
     };
     let now = bench.now();
     bench.pause_at(7);

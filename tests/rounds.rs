@@ -1,6 +1,8 @@
 //! Rounds: a slow source holds up nobody, and the end of the process is a clean one.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub)]
 
+#[path = "rounds/crowd.rs"]
+mod crowd;
 #[path = "host_contract/handler.rs"]
 mod handler;
 #[path = "bad_input/rig.rs"]

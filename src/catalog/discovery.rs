@@ -166,9 +166,17 @@ impl Catalog {
 
     /// Asks within the backend's budget and the tick's time.
     async fn ask(&self, config: &DiscoveryConfig, deadline: Millis) -> Result<Vec<Site>, Asked> {
-        let place = self.limits.backends.enter(&config.template.kind, PATIENCE).await;
-        let _place = place.map_err(|full| Asked {
-            text: full.to_string(),
+        let kind = &config.template.kind;
+        let admitted = async {
+            let place = self.limits.backends.enter(kind).await;
+            self.limits.backends.pace(kind).await;
+            place
+        };
+        let admitted = tokio::time::timeout(PATIENCE, admitted).await;
+        let _place = admitted.map_err(|_| Asked {
+            text: "its backend has as many sources at work, or as many requests in the minute, as it gets \
+                   (BACKEND_CONCURRENCY, BACKEND_REQUESTS)"
+                .to_owned(),
             wait: Some(SOON),
             is_login: false,
             counts: false,

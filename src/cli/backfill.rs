@@ -249,6 +249,7 @@ impl Work<'_> {
             due: now,
             deadline: now.saturating_add(TURN),
             force: true,
+            seat: None,
         };
         self.wired.rounds.poller().backfill(turn, order).await
     }

@@ -196,6 +196,7 @@ async fn one_turn(
         due: now,
         deadline: now.saturating_add(TURN),
         force: true,
+        seat: None,
     };
     wired.rounds.poller().replay(turn, ids, stop).await
 }

@@ -147,6 +147,7 @@ impl Poller {
             due,
             deadline,
             force: true,
+            seat: None,
         };
         match self.send_what_is_left(&turn, state, etag, &mut report).await {
             Ok(Some(state)) => Looked::Tried(Box::new(report.done(&state, self.clock.now()))),

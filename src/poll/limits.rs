@@ -14,15 +14,18 @@ use governor::{Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::breaker::Breaker;
+use super::digest::CAPACITY;
 use crate::config::{Kind, LimitsConfig};
 
 /// The limits of one process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Limits {
     /// When a source counts as down.
     pub breaker: Breaker,
     /// The budgets of the backends.
     pub backends: Backends,
+    /// Rows that a source's digest holds.
+    pub digest: usize,
 }
 
 impl Limits {
@@ -33,26 +36,29 @@ impl Limits {
         Self {
             breaker: Breaker::new(config.breaker_failures),
             backends: Backends::new(config.backend_concurrency, config.backend_requests, ticks),
+            digest: CAPACITY,
         }
     }
 }
 
-/// How many questions each backend host gets at once and a minute. A reader answers one call at a time, whatever is set.
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            breaker: Breaker::default(),
+            backends: Backends::default(),
+            digest: CAPACITY,
+        }
+    }
+}
+
+/// How many ticks each backend host has at once, one question each at a time, and how many questions a minute. A reader answers
+/// one call at a time, whatever is set.
 #[derive(Debug)]
 pub struct Backends {
     concurrency: usize,
     a_minute: Option<NonZeroU32>,
     ticks: Ticks,
     known: Mutex<HashMap<String, Arc<Backend>>>,
-}
-
-/// What a backend has no room for now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Full {
-    /// As many questions as it gets at once are under way.
-    Places,
-    /// Its requests of the minute are used up.
-    Requests,
 }
 
 /// A place at a backend; it is free again when this is dropped.
@@ -66,7 +72,7 @@ impl Default for Backends {
 }
 
 impl Backends {
-    /// Budgets of `concurrency` questions at once and `requests` a minute (0: no bound), counted by `ticks`.
+    /// Budgets of `concurrency` ticks at once and `requests` a minute (0: no bound), counted by `ticks`.
     #[must_use]
     pub fn new(concurrency: usize, requests: u32, ticks: Ticks) -> Self {
         Self {
@@ -77,34 +83,26 @@ impl Backends {
         }
     }
 
-    /// Waits for a place at the source's backend, no longer than `patience`.
-    ///
-    /// # Errors
-    /// What there was no room for.
-    pub async fn enter(&self, kind: &Kind, patience: Duration) -> Result<Place, Full> {
-        let Some((name, reader)) = backend(kind) else {
-            return Ok(Place(None));
+    /// Waits for a place at the source's backend, which a tick keeps to its end: as many ticks as a backend gets questions at once.
+    pub async fn enter(&self, kind: &Kind) -> Place {
+        let Some(backend) = self.backend(kind) else {
+            return Place(None);
         };
-        let backend = self.backend(name, reader);
-        let place = Arc::clone(&backend.places).acquire_owned();
-        let place = tokio::time::timeout(patience, place).await;
-        let Ok(Ok(place)) = place else {
-            return Err(Full::Places);
-        };
-        // The time slept is counted and not looked up: it ends whatever the clock says.
-        let mut left = patience;
-        while let Some(pace) = &backend.pace {
-            let Err(early) = pace.check() else { break };
-            let wait = early
-                .wait_time_from(self.ticks.now())
-                .max(Duration::from_millis(1));
-            left = left.checked_sub(wait).ok_or(Full::Requests)?;
-            tokio::time::sleep(wait).await;
-        }
-        Ok(Place(Some(place)))
+        Place(Arc::clone(&backend.places).acquire_owned().await.ok())
     }
 
-    fn backend(&self, name: String, reader: bool) -> Arc<Backend> {
+    /// Waits for one of the requests that the source's backend gets a minute, in the order of asking.
+    pub async fn pace(&self, kind: &Kind) {
+        let Some(backend) = self.backend(kind) else { return };
+        let Some(pace) = &backend.pace else { return };
+        let _line = backend.line.lock().await;
+        while let Err(early) = pace.check() {
+            tokio::time::sleep(early.wait_time_from(self.ticks.now()).max(SHORTEST)).await;
+        }
+    }
+
+    fn backend(&self, kind: &Kind) -> Option<Arc<Backend>> {
+        let (name, reader) = backend(kind)?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || {
             let places = if reader { 1 } else { self.concurrency };
@@ -116,27 +114,22 @@ impl Backends {
             });
             Arc::new(Backend {
                 places: Arc::new(Semaphore::new(places)),
+                line: tokio::sync::Mutex::default(),
                 pace,
             })
         };
-        Arc::clone(known.entry(name).or_insert_with(new))
+        Some(Arc::clone(known.entry(name).or_insert_with(new)))
     }
 }
 
-impl fmt::Display for Full {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Places => {
-                "as many questions as its backend gets at once are under way (BACKEND_CONCURRENCY; a reader gets one)"
-            }
-            Self::Requests => "the requests a minute of its backend are used up (BACKEND_REQUESTS)",
-        })
-    }
-}
+/// A wait of nothing would be no wait.
+const SHORTEST: Duration = Duration::from_millis(1);
 
 #[derive(Debug)]
 struct Backend {
     places: Arc<Semaphore>,
+    /// Held by the tick whose request is next.
+    line: tokio::sync::Mutex<()>,
     pace: Option<RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Nanos>>>,
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
+
 use super::claim::Held;
 use super::{Poller, Report, Stop, Turn};
 use crate::clock::{Millis, iso};
@@ -39,7 +41,7 @@ pub(super) struct Failed {
 const BACKOFF: Backoff = Backoff::fixed(Duration::from_millis(500), Duration::from_secs(10));
 /// A reader is a small machine that misses calls now and then; more repeats than this only add to its load.
 const REPEATS: u32 = 2;
-/// How long a tick waits for a place at its backend: it holds up others of this process meanwhile.
+/// How long a tick waits for its backend to have a request left in the minute: it holds a place there meanwhile, and its source.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long one question may take in all: a lease covers it. Sources give up on a silent backend much earlier.
 const LONGEST: Duration = Duration::from_secs(90);
@@ -71,22 +73,16 @@ impl Poller {
                 report.unfinished = true;
                 return Ok(Outcome::Later);
             }
-            let left = turn.deadline.saturating_sub(self.clock.now()).max(0);
-            let patience = Duration::from_millis(left.unsigned_abs()).min(PATIENCE);
-            let place = match self.limits.backends.enter(&turn.config.kind, patience).await {
-                Ok(place) => place,
-                Err(full) => {
-                    report.unfinished = true;
-                    report.remark(full.to_string());
-                    return Ok(Outcome::Later);
-                }
-            };
+            if !self.may_ask(turn).await {
+                report.unfinished = true;
+                report.remark("the requests a minute of its backend are used up (BACKEND_REQUESTS)");
+                return Ok(Outcome::Later);
+            }
             held.cover(self, LONGEST).await?;
             let at = self.clock.now();
             let started = Instant::now();
             held.asked = true;
             let asked = tokio::time::timeout(LONGEST, turn.source.read(window)).await;
-            drop(place);
             held.slowest = held.slowest.max(self.clock.now() - at);
             let error = match asked {
                 Ok(Ok(answer)) => {
@@ -128,6 +124,23 @@ impl Poller {
             report.repeats += 1;
             tracing::debug!(source = %turn.config.id, %error, wait_ms = wait.as_millis() as u64, "Asked again after an error");
             tokio::time::sleep(wait).await;
+        }
+    }
+}
+
+impl Poller {
+    /// Takes one of the backend's requests of the minute, waiting for it a while; others of this process work meanwhile.
+    async fn may_ask(&self, turn: &Turn<'_>) -> bool {
+        let left = turn.deadline.saturating_sub(self.clock.now()).max(0);
+        let patience = Duration::from_millis(left.unsigned_abs()).min(PATIENCE);
+        let mut pace = std::pin::pin!(self.limits.backends.pace(&turn.config.kind));
+        if pace.as_mut().now_or_never().is_some() {
+            return true;
+        }
+        let waited = tokio::time::timeout(patience, pace);
+        match turn.seat {
+            Some(seat) => seat.away(waited).await.is_ok(),
+            None => waited.await.is_ok(),
         }
     }
 }

@@ -39,7 +39,10 @@ const PROBE: (Duration, Duration) = (Duration::from_secs(300), Duration::from_se
 
 impl Poller {
     /// A message that was refused for good, alone: a dead letter, and the second one without a 204 between parks the source.
-    /// The probe of a source that is parked for that is no further letter: it stays pending, and the next probe is the same message.
+    ///
+    /// The probe of a source that is parked for that stays pending at first, and the next probe is the same message. Refused once
+    /// more it is a dead letter, too, and the message behind it is the probe: a hub that refuses everything costs one letter a
+    /// probe at most, and one that refuses this message alone takes the rest.
     pub(super) async fn refused(
         &self,
         held: &mut Held,
@@ -48,21 +51,24 @@ impl Poller {
         error: &Error,
         report: &mut Report,
     ) -> Result<(), Stop> {
-        if held.state.parked.is_some() && held.state.refused >= LETTERS {
+        let probe = held.state.parked.is_some() && held.state.refused >= LETTERS;
+        held.state.refused = held.state.refused.saturating_add(1);
+        if probe && !held.state.refused.is_multiple_of(PROBES) {
             let why = format!("one message after another is refused for good, a probe as well: {error}");
             self.park(held, report, &why, Cause::Messages);
             return Ok(());
         }
-        // The device itself was accepted: whatever it was parked for is over.
-        held.state.parked = None;
+        if !probe {
+            // The device itself was accepted: whatever it was parked for is over.
+            held.state.parked = None;
+        }
         report.dead += 1;
         report.remark(error.to_string());
         let why = error.to_string();
         let letter = self.dead_letter(held, &cargo.messages[at], &cargo.shipment.parts[at], why);
         self.keep_letter(held, letter).await?;
         held.state.confirmed += 1;
-        held.state.refused += 1;
-        if held.state.refused >= LETTERS {
+        if !probe && held.state.refused >= LETTERS {
             let why = format!(
                 "two messages in a row were refused for good: {error}; look at the dead letters and at the settings the hub names"
             );
@@ -132,6 +138,8 @@ impl Poller {
 
 /// Dead letters without a 204 between that park a source.
 const LETTERS: u32 = 2;
+/// Probes after which a message of a source that is parked for its messages is a dead letter as well.
+const PROBES: u32 = 2;
 
 fn to_midnight(now: Millis) -> Millis {
     const DAY: Millis = 86_400_000;

@@ -7,13 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use super::left::Left;
+use super::limits::Place;
 use super::roster::{Member, Roster};
 use super::round::{self, Round};
+use super::seat::{Seat, Seats};
 use super::settled::Settled;
 use super::working::{AtWork, Working};
 use super::{Poller, Report, Turn};
@@ -26,8 +29,8 @@ use crate::store;
 pub struct Rounds {
     poller: Poller,
     runner: String,
-    /// One place a source at work, over all rounds.
-    places: Arc<Semaphore>,
+    /// One seat a source at work, over all rounds.
+    seats: Seats,
     pub(super) working: Arc<Working>,
     /// What sources left that are defined no more.
     pub(super) left: Left,
@@ -54,7 +57,7 @@ impl Rounds {
         Self {
             poller,
             runner,
-            places: Arc::new(Semaphore::new(concurrency.max(1))),
+            seats: Seats::new(concurrency),
             working: Arc::default(),
             left: Left::default(),
             asking: tokio::sync::Mutex::default(),
@@ -161,28 +164,38 @@ impl Rounds {
         let mut round = Round::default();
         let roster = self.roster();
         // Taken before the first one waits for a place, so that no later round queues them once more.
-        let taken: Vec<_> = ids
+        let taken = ids
             .iter()
-            .filter_map(|id| Some((self.working.begin(id)?, roster.member(id).cloned()?)))
+            .filter_map(|id| Some((self.working.begin(id)?, roster.member(id).cloned()?)));
+        let mut waiting: FuturesUnordered<_> = taken
+            .map(|(at_work, member)| async move {
+                let admitted = self.admit(&member, deadline).await;
+                (at_work, member, admitted)
+            })
             .collect();
-        for (at_work, member) in taken {
-            while let Some(done) = tasks.try_join_next() {
-                self.note(done, &mut round);
-            }
-            let place = self.place(deadline).await;
-            let Some(place) = place.filter(|_| going.load(Ordering::Relaxed)) else {
+        loop {
+            let (at_work, member, admitted) = tokio::select! {
+                Some(next) = waiting.next() => next,
+                Some(done) = tasks.join_next() => {
+                    self.note(done, &mut round);
+                    continue;
+                }
+                else => break,
+            };
+            let Some((place, seat)) = admitted.filter(|_| going.load(Ordering::Relaxed)) else {
                 round.left += 1;
                 continue;
             };
             let poller = self.poller.clone();
             let tick = async move {
-                let _at_work: (AtWork, OwnedSemaphorePermit) = (at_work, place);
+                let _at_work: (AtWork, Place) = (at_work, place);
                 let turn = Turn {
                     config: &member.config,
                     source: member.source.as_ref(),
                     due,
                     deadline,
                     force,
+                    seat: Some(&seat),
                 };
                 let report = poller.tick(turn).await;
                 round::log(&report);
@@ -191,20 +204,21 @@ impl Rounds {
             // A task has no span of its own: without the caller's, its lines would name no invocation.
             tasks.spawn(tick.in_current_span());
         }
-        while let Some(done) = tasks.join_next().await {
-            self.note(done, &mut round);
-        }
         round
     }
 
-    /// A place to work in; `None` once it is too late to begin.
-    async fn place(&self, deadline: Millis) -> Option<OwnedSemaphorePermit> {
+    /// A place at the backend, and only then a seat in this process: what waits for a slow backend holds up no other source.
+    /// `None` once it is too late to begin.
+    async fn admit(&self, member: &Member, deadline: Millis) -> Option<(Place, Seat)> {
         let left = deadline.saturating_sub(self.poller.clock.now());
         let left = Duration::from_millis(u64::try_from(left).ok()?);
-        let place = tokio::time::timeout(left, Arc::clone(&self.places).acquire_owned());
-        let place = place.await.ok()?.ok()?;
+        let admitted = async {
+            let place = self.poller.limits.backends.enter(&member.config.kind).await;
+            (place, self.seats.take().await)
+        };
+        let admitted = tokio::time::timeout(left, admitted).await.ok()?;
         let late = self.stopping.load(Ordering::Relaxed) || self.poller.clock.now() >= deadline;
-        (!late).then_some(place)
+        (!late).then_some(admitted)
     }
 
     /// Ids of due sources, in one shard or all: those whose state says so, and those that have none yet.

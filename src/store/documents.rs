@@ -156,7 +156,7 @@ pub struct State {
     /// How many parts of the first pending shipment are confirmed or dead.
     #[serde(default)]
     pub confirmed: usize,
-    /// Messages that the hub refused for good since the last one it took.
+    /// Refusals for good since the hub last took a message: each dead letter, and each probe of a parked source.
     #[serde(default)]
     pub refused: u32,
     /// Up to here everything is stored.

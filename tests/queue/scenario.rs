@@ -168,23 +168,86 @@ pub async fn a_handler_killed_at_its_timeout_gets_its_job_again(queue: Arc<dyn Q
 }
 
 pub async fn one_worker_process_polls_each_source_once(queue: Arc<dyn Queue>) {
-    workers(queue, 1).await;
+    let backend = sites().await;
+    let world = World::new(queue, &crowd(&backend)).await;
+    workers(&world, &backend, 1).await;
 }
 
 pub async fn two_worker_processes_poll_each_source_once(queue: Arc<dyn Queue>) {
-    workers(queue, 2).await;
+    let backend = sites().await;
+    let world = World::new(queue, &crowd(&backend)).await;
+    workers(&world, &backend, 2).await;
 }
 
 pub async fn four_worker_processes_poll_each_source_once(queue: Arc<dyn Queue>) {
-    workers(queue, 4).await;
+    let backend = sites().await;
+    let world = World::new(queue, &crowd(&backend)).await;
+    workers(&world, &backend, 4).await;
 }
 
-/// Several instances on one store and one queue: in each tick every due source is polled once, by whichever instance took its
-/// shard, and one backend is asked by one instance at a time.
-async fn workers(queue: Arc<dyn Queue>, count: usize) {
-    const SITES: usize = 24;
-    const READERS: usize = 60;
-    const TICKS: usize = 3;
+/// The same with Cosmos DB as the store that all of them share.
+pub async fn one_two_and_four_processes_on_cosmos_poll_each_source_once(queue: Arc<dyn Queue>) {
+    for count in [1, 2, 4] {
+        let backend = sites().await;
+        let world = World::on_cosmos(Arc::clone(&queue), &crowd(&backend)).await;
+        workers(&world, &backend, count).await;
+    }
+}
+
+/// Requests a minute, of which a tenth may come at once.
+const A_MINUTE: usize = 120;
+
+/// A backend's budget of requests a minute over several processes: within a job it is one process' own, and each process that had
+/// the shard adds no more than the tenth that it may ask at once.
+pub async fn two_and_four_processes_keep_a_backends_requests_a_minute(queue: Arc<dyn Queue>) {
+    const TICKS: usize = 2;
+    for count in [2, 4] {
+        let backend = sites().await;
+        let mut world = World::new(Arc::clone(&queue), &crowd(&backend)).await;
+        world.set("BACKEND_REQUESTS", &A_MINUTE.to_string());
+        let mut hosts = Vec::new();
+        for _ in 0..count {
+            hosts.push(world.host().await);
+        }
+        let mut handed = 0;
+        for _ in 0..TICKS {
+            handed += tick(&hosts[0]).await.messages;
+            until_jobs(&hosts, handed).await;
+            tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+        }
+        let had = had_the_sites(&hosts);
+        let processes = had.values().flatten().collect::<BTreeSet<_>>().len();
+        let asked: Vec<i64> = backend.latest().iter().map(|asked| asked.at_ms).collect();
+        assert!(asked.len() > SITES && asked.is_sorted(), "{asked:?}");
+        let (burst, a_second) = (A_MINUTE / 10, A_MINUTE / 60);
+        // Any stretch of time: a burst for each process, and so many a second; each may be at the end of a step of its pace,
+        // and on a busy machine a request arrives up to three seconds after it was granted. Without a budget all sites ask at once.
+        for (first, from) in asked.iter().enumerate() {
+            for (last, until) in asked.iter().enumerate().skip(first) {
+                let seconds = usize::try_from((until - from + 999) / 1_000).unwrap();
+                let count = last - first + 1;
+                assert!(
+                    count <= (burst + 1) * processes + a_second * (seconds + 3),
+                    "{count} requests within {seconds} s by {processes} processes"
+                );
+            }
+        }
+        let took = asked[asked.len() - 1] - asked[0];
+        println!(
+            "{count} worker processes, {processes} of them had the backend: {} requests in {took} ms",
+            asked.len()
+        );
+        for host in hosts {
+            assert!(host.stop().await);
+        }
+    }
+}
+
+const SITES: usize = 24;
+const READERS: usize = 60;
+
+/// One backend.
+async fn sites() -> Backend {
     let now = chrono::Utc::now().timestamp_millis();
     let site = |n: usize| {
         let wave = Wave::Counter {
@@ -205,7 +268,7 @@ async fn workers(queue: Arc<dyn Queue>, count: usize) {
         };
         SiteOptions::generated(&format!("site {n:02}"), vec![channel], generator)
     };
-    let backend = Backend::start(BackendOptions {
+    Backend::start(BackendOptions {
         user: "user".into(),
         password: "password".into(),
         customers: vec![CustomerOptions {
@@ -215,16 +278,40 @@ async fn workers(queue: Arc<dyn Queue>, count: usize) {
         ..BackendOptions::default()
     })
     .await
-    .unwrap();
+    .unwrap()
+}
+
+/// All sites of the backend, and readers beside them.
+fn crowd(backend: &Backend) -> String {
     let names: Vec<String> = (0..SITES).map(|n| format!("\"site {n:02}\"")).collect();
-    let sources = synthetic(READERS)
+    synthetic(READERS)
         + &format!(
             "[[source]]\nkind = \"rapidm2m\"\nurl = \"{}\"\nuser = \"user\"\npassword = \"password\"\ncustomer = \"c\"\n\
              sites = [{}]\nchannels = [\"ch0\"]\nevery = \"1s\"\n",
             backend.url(),
             names.join(", ")
-        );
-    let world = World::new(Arc::clone(&queue), &sources).await;
+        )
+}
+
+/// Which processes worked the sites, by call.
+fn had_the_sites(hosts: &[FunctionsHost]) -> BTreeMap<String, BTreeSet<usize>> {
+    let mut had: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+    for (worker, host) in hosts.iter().enumerate() {
+        for line in logged(host) {
+            let text = line.to_string();
+            if text.contains("\"took_ms\"") && text.contains("site-") {
+                let (_, invocation) = text.split_once("\"invocation_id\":\"").unwrap();
+                had.entry(invocation[..36].to_owned()).or_default().insert(worker);
+            }
+        }
+    }
+    had
+}
+
+/// Several instances on one store and one queue: in each tick every due source is polled once, by whichever instance took its
+/// shard, and one backend is asked by one instance at a time.
+async fn workers(world: &World, backend: &Backend, count: usize) {
+    const TICKS: usize = 3;
     let mut hosts = Vec::new();
     for _ in 0..count {
         hosts.push(world.host().await);
@@ -246,19 +333,7 @@ async fn workers(queue: Arc<dyn Queue>, count: usize) {
         assert!(job.succeeded(), "{job:?}");
     }
     // One instance at a time had the backend: no more questions at once than one process asks.
-    let mut by_worker: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
-    for (worker, host) in hosts.iter().enumerate() {
-        for line in logged(host) {
-            let text = line.to_string();
-            if text.contains("\"took_ms\"") && text.contains("site-") {
-                let (_, invocation) = text.split_once("\"invocation_id\":\"").unwrap();
-                by_worker
-                    .entry(invocation[..36].to_owned())
-                    .or_default()
-                    .insert(worker);
-            }
-        }
-    }
+    let by_worker = had_the_sites(&hosts);
     assert_eq!(
         by_worker.len(),
         TICKS,

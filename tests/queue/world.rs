@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cosmos_gateway::{Gateway, KEY};
 use emulator::host::{FunctionsHost, HostOptions, Invocation, Queue, Timers};
 use emulator::hub::{Device, Hub, HubOptions, Key};
 use emulator::tls::Authority;
 use meterbridge::clock::Clock;
+use meterbridge::secret::Secret;
+use meterbridge::store::cosmos::{Cosmos, CosmosSettings};
 use meterbridge::store::embedded::Embedded;
 use meterbridge::store::{Document, List, Store};
 use tempfile::TempDir;
@@ -20,6 +23,8 @@ pub struct World {
     pub dir: TempDir,
     pub hub: Hub,
     pub options: HostOptions,
+    /// The store's account, where it is Cosmos DB.
+    account: Option<Gateway>,
 }
 
 impl World {
@@ -48,7 +53,39 @@ impl World {
         options.queue = Some(queue);
         // As short as the service allows, in place of minutes.
         options.times.kill_after_timeout = Duration::from_millis(100);
-        Self { dir, hub, options }
+        Self {
+            dir,
+            hub,
+            options,
+            account: None,
+        }
+    }
+
+    /// The same with Cosmos DB as the store.
+    pub async fn on_cosmos(queue: Arc<dyn Queue>, sources: &str) -> Self {
+        let mut world = Self::new(queue, sources).await;
+        let account = Gateway::start(0).await.unwrap();
+        world.set("COSMOS_ENDPOINT", &account.endpoint());
+        world.set("COSMOS_KEY", KEY);
+        world.options.settings.remove("STORE_PATH");
+        world.account = Some(account);
+        world
+    }
+
+    fn store(&self) -> Box<dyn Store> {
+        match &self.account {
+            None => {
+                let file = self.dir.path().join("store.db");
+                Box::new(Embedded::open(&file, Clock::system()).unwrap())
+            }
+            Some(account) => Box::new(Cosmos::new(CosmosSettings {
+                endpoint: account.endpoint(),
+                key: Some(Secret::new(KEY)),
+                client_id: None,
+                database: "meterbridge".into(),
+                container: "polls".into(),
+            })),
+        }
     }
 
     /// One more instance of the app.
@@ -62,7 +99,7 @@ impl World {
 
     /// Attempts recorded in the store, by source.
     pub async fn attempts(&self) -> BTreeMap<String, usize> {
-        let store = Embedded::open(&self.dir.path().join("store.db"), Clock::system()).unwrap();
+        let store = self.store();
         let list = List {
             source: None,
             kind: "attempt",

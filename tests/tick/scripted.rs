@@ -259,6 +259,7 @@ impl Bench {
             due: now,
             deadline: now + self.patience,
             force,
+            seat: None,
         };
         self.poller.tick(turn).await
     }
@@ -273,6 +274,7 @@ impl Bench {
             due: now,
             deadline: now + time,
             force: false,
+            seat: None,
         };
         self.poller.backfill(turn, order).await
     }
@@ -308,6 +310,7 @@ impl Bench {
             due: now,
             deadline: now + 50_000,
             force: true,
+            seat: None,
         };
         self.poller.replay(turn, &ids, &AtomicBool::new(false)).await
     }

@@ -96,6 +96,7 @@ impl Victim {
                         due,
                         deadline: due + patience,
                         force: true,
+                        seat: None,
                     };
                     let report = poller.tick(turn).await;
                     let count = if report.worked() { worked } else { busy };

@@ -86,6 +86,7 @@ impl Worker {
                 due: now,
                 deadline: now + limit,
                 force,
+                seat: None,
             };
             poller.tick(turn).await
         };
