@@ -89,6 +89,49 @@ async fn what_was_before_is_taken_once_and_the_marks_stay() {
     assert_eq!(bench.tick().await.rows, 1);
 }
 
+/// A first row that is ahead of our clock: live polls read what comes between, and no backfill takes it once more.
+#[tokio::test]
+async fn what_live_polls_read_before_a_first_row_of_the_future_is_taken_once() {
+    let mut bench = Bench::history(&[]).await;
+    bench.config.slice = Duration::from_secs(15 * 60);
+    bench.source.push_ahead(90, "90");
+    let first = bench.now();
+    assert_eq!(bench.tick().await.rows, 1);
+    for minute in 0..=60 {
+        bench.source.push(minute, &minute.to_string());
+    }
+    bench.advance(80 * MINUTE);
+    let live = bench.tick().await.rows;
+    let before = (0..=60).filter(|minute| START + minute * MINUTE <= first).count();
+    assert_eq!(live, 61 - before);
+    let done = turn(&bench, &wish(0, 70, false)).await;
+    assert_eq!((done.rows, done.left_out), (before as u64, live as u64));
+    assert_eq!(bench.hub.stamps().len(), 62);
+    assert_eq!(bench.hub.doubled_under_other_ids(), 0);
+}
+
+/// What is new comes first: while it cannot be read, no tick is due for the backfill behind it.
+#[tokio::test]
+async fn a_live_poll_that_failed_is_not_due_at_once_for_a_backfill() {
+    let bench = hour().await;
+    bench.tick().await;
+    let stopped = AtomicBool::new(true);
+    bench
+        .backfill(Order::Open(&wish(0, 50, false), &stopped), 50_000)
+        .await;
+    assert!(bench.state().await.past.backfill.is_some());
+    bench.source.fail_with(1, || meterbridge::source::Error::Unknown {
+        what: "backend".into(),
+        detail: "the site".into(),
+    });
+    assert_eq!(bench.tick().await.outcome, Outcome::Failed);
+    bench.advance(1_000);
+    assert_eq!(bench.tick_when_due().await.outcome, Outcome::NotDue);
+    bench.advance(60 * MINUTE);
+    bench.tick_when_due().await;
+    assert_eq!(bench.state().await.past.backfill, None, "both are done");
+}
+
 /// Known, late and corrected rows inside the overlap are told apart by the digest, whoever asks.
 #[tokio::test]
 async fn inside_the_overlap_the_digest_knows() {

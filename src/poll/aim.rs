@@ -89,14 +89,15 @@ pub(super) fn interval(config: &SourceConfig) -> Option<Interval> {
     config.expected.map(|every| Interval::new(every, config.zone))
 }
 
-/// Notes rows in the gap ledger, which is written with them. To be called when the mark is moved and before the digest forgets.
+/// Notes rows up to `bound` in the gap ledger, which is written with them: up to the mark, and as far as the digest is about to
+/// forget. To be called when the mark is moved and before the digest forgets.
 pub(super) fn note(
     aim: Aim,
     config: &SourceConfig,
     state: &mut State,
     known: &Digest,
     rows: &Rows,
-    now: Millis,
+    (bound, now): (Millis, Millis),
     report: &mut Report,
 ) {
     let Some(interval) = interval(config) else {
@@ -108,7 +109,6 @@ pub(super) fn note(
         // The ledger begins with a row of the live polls: everything after it is noted.
         return;
     }
-    let bound = state.mark.unwrap_or(Millis::MIN);
     let between = |from, until| known.between(from, until);
     let mut ledger = state.gaps.take().map(|ledger| *ledger);
     let changes = gaps::note(&mut ledger, interval, rows, bound, between, now);

@@ -226,6 +226,10 @@ impl Poller {
 /// When a tick is due for the backfill that is open; `soon` is the very next one.
 pub(super) fn due(state: &State, soon: Millis) -> Option<Millis> {
     let open = state.past.backfill.as_ref()?;
+    if state.pass.is_some() || state.mark.is_none() {
+        // What is new comes first: until it is read a tick for the backfill would do nothing.
+        return None;
+    }
     Some(soon.max(open.due).max(state.asking.after.unwrap_or(soon)))
 }
 

@@ -3,7 +3,7 @@
 //! One 64-bit hash per instant over the row's channels and values. A row with a known instant and the same hash was delivered (or is
 //! on its way) and is dropped; with another hash it is a revision. Below the floor nothing is known, so nothing is taken from there but what lies in an open gap (see [`super::gaps`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use xxhash_rust::xxh3::Xxh3;
@@ -125,6 +125,12 @@ impl Digest {
     /// Returns whether the capacity made the floor rise further, so that the overlap is shortened.
     #[must_use]
     pub fn remember(&mut self, rows: &Rows, keep_from: Millis) -> bool {
+        self.remember_within(CAPACITY, rows, keep_from)
+    }
+
+    /// The same with another capacity, at least one row.
+    #[must_use]
+    pub fn remember_within(&mut self, capacity: usize, rows: &Rows, keep_from: Millis) -> bool {
         self.floor = self.floor.max(keep_from);
         self.hashes = self.hashes.split_off(&self.floor.saturating_add(1));
         let start = rows.stamps().partition_point(|&stamp| stamp <= self.floor);
@@ -132,13 +138,26 @@ impl Digest {
             self.hashes.insert(rows.stamps()[row], hash(rows, row));
         }
         let mut shortened = false;
-        while self.hashes.len() > CAPACITY {
+        while self.hashes.len() > capacity.max(1) {
             if let Some((stamp, _)) = self.hashes.pop_first() {
                 self.floor = stamp;
                 shortened = true;
             }
         }
         shortened
+    }
+
+    /// The floor that [`Digest::remember_within`] comes to, if the capacity raises it.
+    #[must_use]
+    pub fn full_at(&self, capacity: usize, rows: &Rows, keep_from: Millis) -> Option<Millis> {
+        if self.hashes.len() + rows.len() <= capacity.max(1) {
+            return None;
+        }
+        let floor = self.floor.max(keep_from);
+        let known = self.hashes.keys().chain(rows.stamps()).copied();
+        let stamps: BTreeSet<Millis> = known.filter(|&stamp| stamp > floor).collect();
+        let surplus = stamps.len().checked_sub(capacity.max(1))?;
+        stamps.into_iter().nth(surplus.checked_sub(1)?)
     }
 
     /// The stored form.

@@ -204,8 +204,15 @@ impl Poller {
         let floor = digest.known.floor();
         if turn.source.has_history() {
             let now = self.clock.now();
-            aim::note(aim, turn.config, state, &digest.known, rows, now, report);
-            remember(turn, state, &mut digest.known, rows, aim, report);
+            let (capacity, keep_from) = (self.limits.digest, keep_from(turn, state, &digest.known, aim));
+            // A full digest forgets rows of the future, too: after that only the ledger knows that they are recorded.
+            let full_at = digest.known.full_at(capacity, rows, keep_from);
+            let bound = state
+                .mark
+                .unwrap_or(Millis::MIN)
+                .max(full_at.unwrap_or(Millis::MIN));
+            aim::note(aim, turn.config, state, &digest.known, rows, (bound, now), report);
+            remember(turn, &mut digest.known, rows, keep_from, capacity, report);
         }
         let mut more: Vec<Write> = documents.iter().cloned().map(Write::Create).collect();
         let kept = turn.source.has_history()
@@ -294,25 +301,38 @@ fn advance(state: &mut State, known: &mut Digest, answered: &Answered, rows: &Ro
     };
     let mark = state.mark.unwrap_or(Millis::MIN).max(last.min(bound));
     if answered.window == Window::Youngest || state.mark.is_none() {
-        // History begins at this row: nothing before it is asked for later.
+        // History begins at this row: nothing before it is asked for later. Where it is ahead of our clock, live polls read what
+        // lies between, too, and it is no backfill's.
         let first = rows.stamps().first().map_or(Millis::MIN, |first| first - 1);
-        *known = Digest::new(first.min(mark));
-        state.past.began = state.past.began.or(rows.stamps().first().copied());
+        let floor = first.min(mark);
+        *known = Digest::new(floor);
+        state.past.began = state.past.began.or(Some(floor.saturating_add(1)));
     }
     state.mark = Some(mark);
 }
 
-/// Takes recorded rows into the digest. Its floor follows the mark, and no other rows than new ones.
-fn remember(turn: &Turn<'_>, state: &State, known: &mut Digest, rows: &Rows, aim: Aim, report: &mut Report) {
+/// What the digest forgets: its floor follows the mark, and no other rows than new ones.
+fn keep_from(turn: &Turn<'_>, state: &State, known: &Digest, aim: Aim) -> Millis {
     let mark = state.mark.unwrap_or(Millis::MIN);
-    let keep_from = if !aim.is_live() {
+    if !aim.is_live() {
         known.floor()
     } else if turn.config.overlap.is_zero() {
         mark
     } else {
         mark.saturating_sub(millis(turn.config.overlap)).saturating_sub(1)
-    };
-    if known.remember(rows, keep_from) {
+    }
+}
+
+/// Takes recorded rows into the digest.
+fn remember(
+    turn: &Turn<'_>,
+    known: &mut Digest,
+    rows: &Rows,
+    keep_from: Millis,
+    capacity: usize,
+    report: &mut Report,
+) {
+    if known.remember_within(capacity, rows, keep_from) {
         report.remark(format!(
             "more rows than the digest holds: the overlap of {} is shortened; late rows before {} are not seen",
             turn.config.id,

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -75,6 +77,39 @@ fn a_full_digest_raises_its_floor_and_says_so() {
 }
 
 proptest! {
+    /// However few rows it holds: no row is taken again with the value that it had, the floor only rises, and a floor above the one
+    /// that was wanted is told and has a full digest above it.
+    #[test]
+    fn a_full_digest_takes_nothing_twice(
+        capacity in 1usize..12,
+        overlap in 0i64..40,
+        answers in proptest::collection::vec(proptest::collection::btree_map(1i64..100, 0u32..3, 1..30), 1..12),
+    ) {
+        let mut digest = Digest::new(0);
+        let mut last: BTreeMap<Millis, u32> = BTreeMap::new();
+        let mut mark = 0;
+        for answer in answers {
+            let of: Vec<(Millis, String)> = answer.iter().map(|(s, v)| (*s, v.to_string())).collect();
+            let of: Vec<(Millis, &str)> = of.iter().map(|(s, v)| (*s, v.as_str())).collect();
+            let sifted = digest.sift(rows(&of)).rows;
+            for (row, stamp) in sifted.stamps().iter().enumerate() {
+                let value = answer[stamp];
+                prop_assert!(*stamp > digest.floor());
+                let before = last.insert(*stamp, value);
+                prop_assert_ne!(before, Some(value), "{} again", stamp);
+                prop_assert_eq!(before.is_some(), sifted.is_revised(row));
+            }
+            mark = mark.max(sifted.stamps().last().copied().unwrap_or(0));
+            let (wanted, before) = ((mark - overlap).max(0), digest.floor());
+            let full_at = digest.full_at(capacity, &sifted, wanted);
+            let shortened = digest.remember_within(capacity, &sifted, wanted);
+            prop_assert_eq!(full_at, shortened.then(|| digest.floor()));
+            prop_assert!(digest.len() <= capacity && digest.floor() >= before.max(wanted));
+            prop_assert_eq!(shortened, digest.floor() > before.max(wanted));
+            prop_assert!(!shortened || digest.len() == capacity);
+        }
+    }
+
     #[test]
     fn the_stored_form_comes_back(stamps in proptest::collection::btree_map(1i64..1_000_000, 0u32..99, 0..50), floor in 0i64..500_000) {
         let mut digest = Digest::new(0);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use chrono::TimeZone;
 use chrono_tz::Tz;
 use proptest::prelude::*;
 
@@ -346,6 +347,58 @@ proptest! {
             }
             prop_assert!(gaps.open.iter().all(|gap| gap.from < gap.until));
         }
+    }
+
+    /// A year of local days in Vienna and Berlin, 23 and 25 hours long among them, with any of them missing: the ledger has exactly
+    /// those holes, and filled in any order it has none.
+    #[test]
+    fn a_year_of_local_days_has_the_holes_that_it_has(
+        year in 2000i32..2040,
+        berlin: bool,
+        hours in proptest::sample::select(&[24i64, 6, 12][..]),
+        missing in proptest::collection::btree_set(1usize..1_459, 0..60),
+        turn in 0usize..60,
+    ) {
+        let zone = if berlin { Tz::Europe__Berlin } else { Tz::Europe__Vienna };
+        let first = chrono::NaiveDate::from_ymd_opt(year, 1, 1).unwrap();
+        // On the local grid; what falls into the hour that is left out stands behind it, and of the one that comes twice the first counts.
+        let stamps: Vec<Millis> = (0..365 * 24 / hours)
+            .map(|step| {
+                let local = first.and_hms_opt(0, 0, 0).unwrap() + chrono::TimeDelta::hours(step * hours);
+                zone.from_local_datetime(&local).earliest().unwrap().timestamp_millis()
+            })
+            .collect();
+        let missing: Vec<usize> = missing.into_iter().filter(|&at| at + 1 < stamps.len()).collect();
+        let interval = Interval::new(Duration::from_secs(hours.unsigned_abs() * 3_600), zone);
+        let of = |stamps: &[Millis]| {
+            let mut rows = Rows::new(vec![Channel::named("a")]);
+            for stamp in stamps {
+                rows.push(*stamp, |_| Some("1"));
+            }
+            rows
+        };
+        let there: Vec<Millis> = stamps
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| !missing.contains(at))
+            .map(|(_, stamp)| *stamp)
+            .collect();
+        let mut ledger = None;
+        note(&mut ledger, interval, &of(&there), Millis::MAX, |_, _| Vec::new(), BASE);
+        let count = |ledger: &Option<Gaps>| -> u64 {
+            let open = &ledger.as_ref().unwrap().open;
+            open.iter().map(|gap| interval.missing(gap.from, gap.until)).sum()
+        };
+        prop_assert_eq!(count(&ledger), missing.len() as u64);
+        for &at in &missing {
+            prop_assert_eq!(take(ledger.as_ref().unwrap(), stamps[at]), Take::Row);
+        }
+        let turn = turn % missing.len().max(1);
+        for at in missing[turn..].iter().chain(&missing[..turn]) {
+            note(&mut ledger, interval, &of(&[stamps[*at]]), Millis::MAX, |_, _| Vec::new(), BASE);
+        }
+        prop_assert_eq!(count(&ledger), 0);
+        prop_assert!(ledger.unwrap().open.is_empty());
     }
 
     /// The stored form of a ledger is read back as it was.

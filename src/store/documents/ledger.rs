@@ -10,7 +10,7 @@ use crate::clock::Millis;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Gaps {
-    /// The newest row that the ledger has seen; never beyond the mark.
+    /// The newest row that the ledger has seen; never beyond the mark, but for rows of the future that a full digest forgets.
     pub newest: Millis,
     /// How steadily each channel comes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

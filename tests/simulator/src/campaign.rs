@@ -100,6 +100,10 @@ impl Sum {
         self.revisions += other.revisions;
         self.arrivals += other.arrivals;
         self.letters += other.letters;
+        self.replayed += other.replayed;
+        self.filled += other.filled;
+        self.gone_back += other.gone_back;
+        self.shortened += other.shortened;
     }
 }
 
@@ -107,7 +111,7 @@ impl std::fmt::Display for Sum {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{} ticks, {} operations, {} faults, {} kills, {} ticks that had lost their lease, {} rows, {} revisions, {} messages taken, {} dead letters",
+            "{} ticks, {} operations, {} faults, {} kills, {} ticks that had lost their lease, {} rows, {} revisions, {} messages taken, {} dead letters and {} of them sent again, {} rows in gaps, {} rows of backfills, {} overlaps shortened",
             self.ticks,
             self.operations,
             self.faults,
@@ -116,7 +120,11 @@ impl std::fmt::Display for Sum {
             self.rows,
             self.revisions,
             self.arrivals,
-            self.letters
+            self.letters,
+            self.replayed,
+            self.filled,
+            self.gone_back,
+            self.shortened
         )
     }
 }

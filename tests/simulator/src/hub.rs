@@ -125,11 +125,11 @@ fn answer(world: &mut World, tick: usize, messages: &[Message]) -> Result<Delive
         refuse(world, messages);
         return Err(Error::TooLarge { hub: HUB.into() });
     }
-    // A hub that refuses one message after another has a fault, and faults stop.
+    // For good, unless dead letters are to arrive in the end.
     let cursed = world
         .plan
         .cursed
-        .filter(|_| !world.dice.is_calm())
+        .filter(|_| !world.dice.is_calm() || !world.plan.replays)
         .is_some_and(|by| messages.iter().any(|message| is_cursed(message, by)));
     if cursed && let Some(tick) = world.ticks.get_mut(tick) {
         tick.disturbed = true;

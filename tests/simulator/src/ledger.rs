@@ -22,7 +22,7 @@ pub struct Ledger {
     /// Each part that was ever stored, by message id.
     pub parts: HashMap<String, Frozen>,
     /// Dead letters by message id.
-    pub letters: HashMap<String, DeadLetter>,
+    pub letters: BTreeMap<String, DeadLetter>,
     /// What was recorded last for each instant of a source with a history.
     pub last: BTreeMap<Millis, [Option<i64>; 2]>,
     /// Readings of a reader that were recorded.
@@ -31,6 +31,12 @@ pub struct Ledger {
     pub writer: usize,
     /// History begins after this instant.
     pub begin: Option<Millis>,
+    /// Up to here the overlap was shortened, since the digest was full.
+    pub shortened: Option<Millis>,
+    /// Rows that filled gaps below the digest's floor.
+    pub filled: u64,
+    /// Rows that backfills recorded below it.
+    pub gone_back: u64,
 }
 
 /// A row as the source shows it, in tenths.

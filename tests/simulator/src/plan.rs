@@ -11,6 +11,8 @@ use std::time::Duration;
 use meterbridge::clock::Millis;
 use meterbridge::config::{Format, Kind, Naming, PackConfig, Schedule, SourceConfig, SyntheticConfig};
 
+use meterbridge::poll::past::Wish;
+
 use crate::dice::Dice;
 
 /// When every schedule begins.
@@ -57,6 +59,12 @@ pub struct Plan {
     pub padding: usize,
     /// Whether DPS names the device.
     pub registers: bool,
+    /// Rows that a digest holds, where it is not as many as usual.
+    pub digest: Option<usize>,
+    /// A range of the past that a person wants.
+    pub wish: Option<Wish>,
+    /// Whether dead letters are sent again.
+    pub replays: bool,
     /// Whether the store keeps text, as the real ones do, and counts bytes.
     pub text: bool,
 }
@@ -125,8 +133,17 @@ impl Plan {
             padding,
             registers: dice.often(200),
             text: dice.often(15),
+            digest: (history && dice.often(150)).then(|| 1 + dice.below(25) as usize),
+            wish: (history && dice.often(250)).then(|| wish(dice)),
+            replays: dice.often(250),
             odds,
         }
+    }
+
+    /// Whether the calm waits until every gap was asked for once more: where that takes few questions.
+    #[must_use]
+    pub fn asks_for_gaps(&self) -> bool {
+        self.history && self.config.expected.is_some() && self.config.slice >= minutes(1_440)
     }
 
     /// What the next process is configured with: usually the same.
@@ -156,6 +173,15 @@ impl Plan {
             }
         }
         (config, used)
+    }
+}
+
+/// Some of the past that the source has, and some of what live polls have seen to.
+fn wish(dice: &mut Dice) -> Wish {
+    Wish {
+        from: START - Millis::from(dice.below(120)) * MINUTE,
+        until: START + Millis::from(dice.below(20)) * MINUTE - Millis::from(dice.below(3)) * 15 * MINUTE,
+        again: false,
     }
 }
 

@@ -4,13 +4,14 @@ mod calm;
 
 use meterbridge::clock::Millis;
 use meterbridge::poll::{Outcome, Report};
+use meterbridge::store::documents::DeadLetter;
 
 use crate::check::{self, Breach};
 use crate::dice::{Dice, Without};
 use crate::ledger::Ledger;
 use crate::plan::{MINUTE, Plan, START};
 use crate::store::Shelf;
-use crate::worker::Worker;
+use crate::worker::{Job, Worker};
 use crate::world::{Late, Shared, World};
 use crate::{hub, store};
 
@@ -48,6 +49,14 @@ pub struct Sum {
     pub arrivals: u64,
     /// Dead letters.
     pub letters: u64,
+    /// Of these: sent again, and taken.
+    pub replayed: u64,
+    /// Rows that filled gaps below the digest's floor.
+    pub filled: u64,
+    /// Rows that backfills recorded below it.
+    pub gone_back: u64,
+    /// Schedules in which a full digest shortened the overlap.
+    pub shortened: u64,
 }
 
 /// Runs the schedule of a seed, without some of its faults.
@@ -101,6 +110,11 @@ pub fn run(seed: u64, without: &Without, trace: bool) -> Ran {
         .count() as u64;
     sum.arrivals = world.hub.arrivals;
     sum.letters = world.ledger.letters.len() as u64;
+    let replayed = |letter: &&DeadLetter| letter.replayed_at.is_some();
+    sum.replayed = world.ledger.letters.values().filter(replayed).count() as u64;
+    sum.filled = world.ledger.filled;
+    sum.gone_back = world.ledger.gone_back;
+    sum.shortened = u64::from(world.ledger.shortened.is_some());
     Ran {
         breach: world.breach.take(),
         trace: world.trace.take().unwrap_or_default(),
@@ -155,7 +169,7 @@ async fn troubled(shared: &Shared, sum: &mut Sum) -> Vec<Worker> {
         if begins {
             begun += 1;
             let worker = begin(shared);
-            let lonely = workers.is_empty();
+            let lonely = workers.is_empty() && worker.job == Job::Tick;
             alone = lonely.then(|| (worker.tick, Alone::of(shared)));
             workers.push(worker);
             continue;
@@ -231,7 +245,16 @@ fn begin(shared: &Shared) -> Worker {
         (by, skew, world.dice.often(800))
     };
     shared.advance(by);
-    Worker::begin(shared, skew, force)
+    let job = {
+        let world = &mut *shared.lock();
+        match world.dice.below(10) {
+            0 if world.plan.wish.is_some() => Job::Cancel,
+            1..4 if world.plan.wish.is_some() => Job::Backfill,
+            4..7 if world.plan.replays => Job::Replay,
+            _ => Job::Tick,
+        }
+    };
+    Worker::begin(shared, skew, force, job)
 }
 
 /// Lets a process go on, and sleep where it does.

@@ -8,16 +8,33 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use meterbridge::clock::Clock;
-use meterbridge::poll::{Poller, Report, Turn};
+use meterbridge::poll::backfill::Order;
+use meterbridge::poll::digest::CAPACITY;
+use meterbridge::poll::{Limits, Poller, Report, Turn};
 
 use crate::gate::Gate;
 use crate::world::{Shared, Tick};
 use crate::{backend, hub, store};
 
+/// What a process is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// A tick.
+    Tick,
+    /// A turn of the backfill that the plan wishes for.
+    Backfill,
+    /// The backfill is ended where it stands.
+    Cancel,
+    /// A turn of sending dead letters again.
+    Replay,
+}
+
 /// A process.
 pub struct Worker {
     /// Which tick it does.
     pub tick: usize,
+    /// What it is there for.
+    pub job: Job,
     /// Whether it stands still.
     pub stalled: bool,
     gate: Arc<Gate>,
@@ -27,7 +44,7 @@ pub struct Worker {
 
 impl Worker {
     /// Begins a process whose clock is off by `skew`, as the schedule configures it now.
-    pub fn begin(shared: &Shared, skew: i64, force: bool) -> Self {
+    pub fn begin(shared: &Shared, skew: i64, force: bool, job: Job) -> Self {
         let gate = Arc::new(Gate::default());
         let world = &mut *shared.lock();
         let tick = world.ticks.len();
@@ -47,7 +64,7 @@ impl Worker {
             .unwrap_or(50_000);
         world.tell(|| {
             format!(
-                "tick {tick} begins at {now}, skew {skew}, overlap {:?}, send_every {:?}, slice {:?}, {pack:?}",
+                "tick {tick} begins at {now}, {job:?}, skew {skew}, overlap {:?}, send_every {:?}, slice {:?}, {pack:?}",
                 config.overlap, config.send_every, config.slice
             )
         });
@@ -70,7 +87,10 @@ impl Worker {
             clock,
             pack,
             retention: world.plan.retention,
-            limits: Arc::default(),
+            limits: Arc::new(Limits {
+                digest: world.plan.digest.unwrap_or(CAPACITY),
+                ..Limits::default()
+            }),
         };
         let source = backend::Door {
             shared: shared.clone(),
@@ -79,6 +99,13 @@ impl Worker {
             history: world.plan.history,
             channels: backend::channels(obis),
         };
+        let wish = world.plan.wish;
+        let letters: Vec<String> = world
+            .ledger
+            .letters
+            .values()
+            .map(|letter| letter.id.clone())
+            .collect();
         let future = async move {
             let turn = Turn {
                 config: &config,
@@ -88,10 +115,17 @@ impl Worker {
                 force,
                 seat: None,
             };
-            poller.tick(turn).await
+            let going = AtomicBool::new(false);
+            match (job, &wish) {
+                (Job::Backfill, Some(wish)) => poller.backfill(turn, Order::Open(wish, &going)).await.report,
+                (Job::Cancel, _) => poller.backfill(turn, Order::Cancel).await.report,
+                (Job::Replay, _) => poller.replay(turn, &letters, &going).await.report,
+                (Job::Tick | Job::Backfill, _) => poller.tick(turn).await,
+            }
         };
         Self {
             tick,
+            job,
             stalled: false,
             gate,
             alarm: Arc::default(),

@@ -55,6 +55,8 @@ pub struct Tick {
     pub until: Millis,
     /// Whether anything befell it.
     pub disturbed: bool,
+    /// Whether it stored a digest that was full, and so a shorter overlap.
+    pub shortened: bool,
     /// What the source told it.
     pub answers: Vec<Told>,
 }

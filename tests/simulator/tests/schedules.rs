@@ -24,6 +24,10 @@ fn every_promise_is_kept() {
         sum.kills > 500 && sum.orphans > 500 && sum.revisions > 100 && sum.letters > 50,
         "{sum}"
     );
+    assert!(
+        sum.replayed > 20 && sum.filled > 20 && sum.gone_back > 200 && sum.shortened > 20,
+        "{sum}"
+    );
 }
 
 #[test]

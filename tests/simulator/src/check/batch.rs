@@ -2,6 +2,7 @@
 
 mod deliver;
 mod fence;
+mod past;
 mod record;
 
 use meterbridge::clock::Millis;
@@ -63,6 +64,7 @@ pub fn judge(world: &mut World, tick: usize, batch: &Batch) -> Result<(), Breach
     };
     rising(before.as_ref(), after)?;
     // What was recorded comes before what is frozen of it, and that before what is confirmed.
+    past::judge(&written, before.as_ref(), after)?;
     record::judge(world, tick, &written, before.as_ref(), after)?;
     deliver::frozen(world, &written, before.as_ref(), after)?;
     deliver::confirmed(world, &written, before.as_ref(), after)?;
@@ -96,5 +98,5 @@ fn rising(before: Option<&State>, after: &State) -> Result<(), Breach> {
             format!("at {} after {}", after.at, before.at)
         })?;
     }
-    Ok(())
+    past::goes_on(&before.past, &after.past)
 }

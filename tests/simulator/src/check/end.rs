@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use meterbridge::clock::Millis;
+use meterbridge::store::documents::State;
 
 use super::{Breach, body, ensure, tick};
 use crate::ledger::message_id;
-use crate::plan::SOURCE;
+use crate::plan::{SOURCE, START};
 use crate::world::World;
 
 /// Judges a world in which nothing more is to be done.
@@ -23,6 +24,9 @@ pub fn judge(world: &World, now: Millis) -> Result<(), Breach> {
     let Some(state) = &world.ledger.state else {
         return Ok(());
     };
+    filled(world, state, now)?;
+    gone_back(world, state)?;
+    replayed(world)?;
     // What was recorded last for each instant and channel, of all that the hub took.
     let mut expected: BTreeMap<(Millis, String), i64> = BTreeMap::new();
     let mut shipped = 0;
@@ -63,6 +67,62 @@ pub fn judge(world: &World, now: Millis) -> Result<(), Breach> {
             .filter(|(key, value)| seen.get(*key) != Some(*value))
             .collect();
         format!("by highest sequence, part and place a consumer does not find {wrong:?}")
+    })
+}
+
+/// What the source shows inside a gap was asked for and recorded: no open gap has it still. Where a question goes over days, the
+/// calm has asked for them all.
+fn filled(world: &World, state: &State, now: Millis) -> Result<(), Breach> {
+    const CHECK: &str = "gaps are asked for";
+    if !world.plan.asks_for_gaps() {
+        return Ok(());
+    }
+    for gap in state.gaps.iter().flat_map(|gaps| &gaps.open) {
+        let inside = world
+            .plan
+            .rows
+            .iter()
+            .filter(|row| gap.from < row.stamp && row.stamp < gap.until);
+        for (stamp, version) in inside.filter_map(|row| Some((row.stamp, row.at(now)?))) {
+            let last = world.ledger.last.get(&stamp);
+            let missing = ["ch0", "ch1"].iter().enumerate().any(|(i, name)| {
+                let wanted = gap.channels.is_empty() || gap.channels.iter().any(|other| other == name);
+                wanted && version.values[i].is_some() && last.is_none_or(|last| last[i].is_none())
+            });
+            ensure(!missing, CHECK, || {
+                format!("{gap:?} is open, and the source shows {stamp} {version:?}; recorded is {last:?}")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// What was there from the beginning, in a range that was filled, is recorded.
+fn gone_back(world: &World, state: &State) -> Result<(), Breach> {
+    for span in &state.past.filled {
+        let rows = world.plan.rows.iter();
+        let left = rows
+            .filter(|row| (span.from..=span.until).contains(&row.stamp) && row.at(START).is_some())
+            .find(|row| !world.ledger.last.contains_key(&row.stamp));
+        ensure(left.is_none(), "a backfill leaves nothing out", || {
+            format!("{span:?} is filled, and {left:?} was never recorded")
+        })?;
+    }
+    Ok(())
+}
+
+/// Where letters are sent again, the hub has them in the end, unless they are too large for it.
+fn replayed(world: &World) -> Result<(), Breach> {
+    if !world.plan.replays || world.plan.hub_limit.is_some() {
+        return Ok(());
+    }
+    let left = world
+        .ledger
+        .letters
+        .values()
+        .find(|letter| letter.replayed_at.is_none());
+    ensure(left.is_none(), "letters are sent again", || {
+        format!("{left:?} is left")
     })
 }
 

@@ -33,6 +33,15 @@ pub fn judge(world: &mut World, tick: usize, messages: &[Message], now: Millis) 
         )?;
         let number = frozen.number;
         older_first(world, number)?;
+        if let Some(letter) = world.ledger.letters.get(id) {
+            ensure(
+                letter.body.as_bytes() == &message.body[..]
+                    && letter.properties == message.properties
+                    && letter.created == message.created,
+                "one id, one body",
+                || format!("the dead letter {id} is sent again and differs"),
+            )?;
+        }
         match world.hub.messages.get(id) {
             Some(before) => ensure(
                 before.body == message.body

@@ -87,7 +87,9 @@ pub fn unknown(world: &World, now: Millis) -> Vec<RowFact> {
     for row in plan.rows.iter().filter(|row| row.stamp > begin) {
         let Some(version) = row.at(now) else { continue };
         let in_time = version.from <= row.stamp + plan.least_overlap - margin;
-        if in_time && world.ledger.last.get(&row.stamp) != Some(&version.values) {
+        // Said loudly: below the floor of a digest that was full nothing late is found.
+        let shortened = world.ledger.shortened.is_some_and(|floor| row.stamp <= floor);
+        if in_time && !shortened && world.ledger.last.get(&row.stamp) != Some(&version.values) {
             unknown.push(RowFact {
                 stamp: row.stamp,
                 values: version.values,
@@ -130,6 +132,12 @@ pub fn judge(world: &World, tick: usize, report: &Report) -> Result<(), Breach> 
     for row in facts.answers.iter().flat_map(|told| &told.rows) {
         read.insert(row.stamp, row);
     }
+    if facts.shortened {
+        let told = report.remarks.iter().any(|remark| remark.contains("shortened"));
+        ensure(told, "a shortened overlap is told", || {
+            format!("tick {tick}: {}", report.remarks.join("; "))
+        })?;
+    }
     if world.ledger.writer != tick {
         // It ended long ago, others have gone on, and only its answer came late.
         return Ok(());
@@ -137,7 +145,8 @@ pub fn judge(world: &World, tick: usize, report: &Report) -> Result<(), Breach> 
     let floor = world.ledger.floor();
     for (stamp, row) in read {
         let below = floor.is_some_and(|floor| stamp <= floor);
-        let again = state.pass.is_some_and(|pass| stamp >= pass.at);
+        let again = state.pass.is_some_and(|pass| stamp >= pass.at)
+            || state.past.backfill.is_some_and(|open| stamp >= open.at);
         ensure(
             below || again || world.ledger.last.get(&stamp) == Some(&row.values),
             CHECK,

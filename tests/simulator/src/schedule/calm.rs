@@ -4,12 +4,14 @@ use meterbridge::poll::Outcome;
 
 use super::{Alone, Sum, arrive_late, ended, go};
 use crate::check;
-use crate::plan::MINUTE;
-use crate::worker::Worker;
+use crate::plan::{MINUTE, Plan};
+use crate::worker::{Job, Worker};
 use crate::world::Shared;
 
 /// Ticks after which all must be done: enough for the longest backlog of dead letters, one at a time.
 const TICKS: usize = 400;
+/// So many ticks in a row that leave nothing to do are enough.
+const QUIET: usize = 3;
 
 pub(super) async fn calm(shared: &Shared, workers: &mut Vec<Worker>, sum: &mut Sum) {
     {
@@ -28,11 +30,12 @@ pub(super) async fn calm(shared: &Shared, workers: &mut Vec<Worker>, sum: &mut S
         shared.advance(left.max(0) + 2 * MINUTE);
     }
     let mut quiet = 0;
-    for _ in 0..TICKS {
+    for turn in 0..TICKS {
         if shared.lock().breach.is_some() {
             return;
         }
-        tick(shared).await;
+        let job = job(&shared.lock().plan, turn);
+        tick(shared, job).await;
         // What stood still while others worked goes on, and finds that it has lost.
         while let Some(mut worker) = workers.pop() {
             let tick = worker.tick;
@@ -48,7 +51,8 @@ pub(super) async fn calm(shared: &Shared, workers: &mut Vec<Worker>, sum: &mut S
             ended(shared, tick, &report, None);
         }
         quiet = if wait(shared) { quiet + 1 } else { 0 };
-        if quiet == 2 {
+        if quiet == QUIET {
+            gaps(shared).await;
             let (now, world) = (shared.now(), &mut *shared.lock());
             let judged = check::end::judge(world, now);
             world.judge(judged);
@@ -64,13 +68,39 @@ pub(super) async fn calm(shared: &Shared, workers: &mut Vec<Worker>, sum: &mut S
     world.breach("all is done in the end", text);
 }
 
+/// A backfill and a replay have their turns, too, where there are any.
+fn job(plan: &Plan, turn: usize) -> Job {
+    match turn % QUIET {
+        1 if plan.wish.is_some() => Job::Backfill,
+        2 if plan.replays => Job::Replay,
+        _ => Job::Tick,
+    }
+}
+
+/// Gaps fall due for the last time within a day.
+async fn gaps(shared: &Shared) {
+    if !shared.lock().plan.asks_for_gaps() {
+        return;
+    }
+    shared.advance(25 * 60 * MINUTE);
+    for _ in 0..20 {
+        tick(shared, Job::Tick).await;
+        let (now, world) = (shared.now(), &*shared.lock());
+        let gaps = world.ledger.state.as_ref().and_then(|state| state.gaps.as_ref());
+        let due = gaps.is_some_and(|gaps| gaps.open.iter().any(|gap| gap.due <= now));
+        if !due || world.breach.is_some() {
+            return;
+        }
+    }
+}
+
 /// One tick without a fault.
-async fn tick(shared: &Shared) {
-    let alone = Alone::of(shared);
-    let mut worker = Worker::begin(shared, 0, true);
+async fn tick(shared: &Shared, job: Job) {
+    let alone = (job == Job::Tick).then(|| Alone::of(shared));
+    let mut worker = Worker::begin(shared, 0, true, job);
     loop {
         if let Some(report) = go(shared, &mut worker).await {
-            ended(shared, worker.tick, &report, Some(alone));
+            ended(shared, worker.tick, &report, alone);
             return;
         }
         if shared.lock().breach.is_some() {
@@ -95,7 +125,9 @@ fn wait(shared: &Shared) -> bool {
     } else {
         state.unshipped[0].at + send_every
     };
+    let paused = state.past.backfill.map_or(0, |open| open.due);
     let next = (now + MINUTE)
+        .max(paused)
         .max(lease + 1)
         .max(hold + 1)
         .max(waits.min(now + send_every));
@@ -105,6 +137,7 @@ fn wait(shared: &Shared) -> bool {
         && state.pass.is_none()
         && (state.unshipped.is_empty() || collected)
         && state.lease.is_none()
+        && state.past.backfill.is_none()
         && check::tick::unknown(world, now).is_empty();
     shared.advance(next - now);
     done

@@ -225,9 +225,18 @@ pub(super) fn kept(world: &World, written: &Written<'_>, after: &State) -> Resul
             format!("shipment {} is pending and may vanish", shipment.number)
         })?;
     }
-    ensure(
-        written.letters.iter().all(|letter| letter.ttl.is_none()),
-        CHECK,
-        || "a dead letter may vanish".into(),
-    )
+    for letter in &written.letters {
+        let taken = world.hub.messages.contains_key(&letter.message_id);
+        ensure(
+            letter.replayed_at.is_none() || taken,
+            "a letter is marked after its 204",
+            || format!("{} is marked as sent again, and the hub never took it", letter.id),
+        )?;
+        ensure(
+            letter.ttl.is_none() || letter.replayed_at.is_some(),
+            CHECK,
+            || format!("the dead letter {} may vanish", letter.id),
+        )?;
+    }
+    Ok(())
 }

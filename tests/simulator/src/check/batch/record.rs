@@ -6,7 +6,7 @@ use meterbridge::clock::Millis;
 use meterbridge::source::Window;
 use meterbridge::store::documents::{DigestDoc, Gap, State};
 
-use super::Written;
+use super::{Written, past};
 use crate::check::{Breach, broken, ensure};
 use crate::ledger::{Recorded, RowFact, plain};
 use crate::world::World;
@@ -29,14 +29,24 @@ pub(super) fn judge(
     } else {
         None
     };
+    let aims: HashMap<u64, Option<&str>> = written
+        .attempts
+        .iter()
+        .map(|attempt| (attempt.number, attempt.aim.as_deref()))
+        .collect();
     for (number, rows) in fresh {
         ensure(number < after.next, "numbers", || {
             format!("attempt {number} is stored, and next is {}", after.next)
         })?;
         for (fact, row) in &rows {
             if world.plan.history {
-                if floor.is_some_and(|floor| fact.stamp <= floor) {
+                let back = aims.get(&number) == Some(&Some("backfill"));
+                if floor.is_some_and(|floor| fact.stamp <= floor) && back {
+                    past::taken(world, number, fact, row, before, after)?;
+                    world.ledger.gone_back += 1;
+                } else if floor.is_some_and(|floor| fact.stamp <= floor) {
                     filled(world, number, fact, row, before)?;
+                    world.ledger.filled += 1;
                 } else {
                     sifted(world, number, fact, row)?;
                 }
@@ -56,7 +66,7 @@ pub(super) fn judge(
             .attempts
             .insert(number, rows.into_iter().map(|(_, row)| row).collect());
     }
-    digested(world, written, &stamps)
+    digested(world, tick, written, &stamps, (floor, after.mark))
 }
 
 /// Rows that are stored for the first time, by attempt. What was stored already must not differ.
@@ -152,7 +162,13 @@ fn sifted(world: &World, number: u64, fact: &RowFact, row: &Recorded) -> Result<
 }
 
 /// A row enters the digest only with its record.
-fn digested(world: &mut World, written: &Written<'_>, recorded: &[Millis]) -> Result<(), Breach> {
+fn digested(
+    world: &mut World,
+    tick: usize,
+    written: &Written<'_>,
+    recorded: &[Millis],
+    (floor_before, mark): (Option<Millis>, Option<Millis>),
+) -> Result<(), Breach> {
     let Some(document) = written.digest else {
         return Ok(());
     };
@@ -172,6 +188,31 @@ fn digested(world: &mut World, written: &Written<'_>, recorded: &[Millis]) -> Re
             || format!("{stamp} is remembered, and not recorded in the same write"),
         )?;
     }
+    let rises = floor_before.is_some_and(|before| before < floor);
+    let overlap = world.plan.least_overlap;
+    let wanted = mark
+        .unwrap_or(Millis::MIN)
+        .saturating_sub(overlap + Millis::from(overlap > 0));
+    if rises && floor > wanted {
+        ensure(
+            world.plan.digest == Some(hashes.len()),
+            "the overlap is shortened only where the digest is full",
+            || {
+                format!(
+                    "floor {floor}, and {wanted} would do; it has {} rows",
+                    hashes.len()
+                )
+            },
+        )?;
+        world.ledger.shortened = world.ledger.shortened.max(Some(floor));
+        if let Some(tick) = world.ticks.get_mut(tick) {
+            tick.shortened = true;
+        }
+    }
+    let most = world.plan.digest.unwrap_or(usize::MAX);
+    ensure(hashes.len() <= most, "the digest is bounded", || {
+        format!("{} rows, and {most} are the most", hashes.len())
+    })?;
     world.ledger.digest = Some((floor, hashes));
     Ok(())
 }
