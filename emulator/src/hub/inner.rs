@@ -1,5 +1,6 @@
 //! What every request to a hub shares.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock, Weak};
 
 use serde_json::Value;
@@ -19,6 +20,8 @@ pub(crate) struct Inner {
     pub(crate) options: HubOptions,
     pub(crate) registry: registry::Registry,
     pub(super) faults: fault::Faults,
+    /// Whether [`HubOptions::cursed`] holds no more.
+    pub(super) blessed: AtomicBool,
     pub(super) feed: feed::Feed,
     pub(super) meter: meter::Meter,
     pub(super) counters: stats::Counters,
@@ -41,6 +44,7 @@ impl Inner {
         Ok(Self {
             registry,
             faults: fault::Faults::default(),
+            blessed: AtomicBool::new(false),
             feed: feed::Feed::new(options.keep),
             meter: meter::Meter::new(options.limits),
             counters: stats::Counters::default(),

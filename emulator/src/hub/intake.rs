@@ -1,5 +1,7 @@
 //! How messages are taken, whatever they came over: throttle, sizes, quota, feed.
 
+use std::sync::atomic::Ordering;
+
 use super::Inner;
 use super::message::Message;
 use super::refusal::Refusal;
@@ -29,7 +31,8 @@ pub(super) fn take(
         if size > options.limits.message_bytes {
             return Err(Refusal::too_large(options.limits.message_bytes));
         }
-        if is_cursed(&message, options.cursed.as_deref()) {
+        let cursed = options.cursed.as_deref();
+        if is_cursed(&message, cursed) && !hub.blessed.load(Ordering::Relaxed) {
             return Err(Refusal::argument("The message cannot be taken"));
         }
         metered.push((message, size.div_ceil(step).max(1) as u64));

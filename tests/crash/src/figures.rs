@@ -27,6 +27,12 @@ pub(crate) struct Figures {
     pub(crate) repeats: u64,
     /// Messages kept as dead letters.
     pub(crate) dead: u64,
+    /// Of these: sent again, and taken.
+    pub(crate) replayed: u64,
+    /// Rows that were found in gaps, long after the overlap.
+    pub(crate) filled: u64,
+    /// Rows that backfills went back for.
+    pub(crate) gone_back: u64,
     /// Faults that requests met at the hub.
     pub(crate) faults: u64,
     /// Rows whose last value reached neither the hub nor a dead letter, or is not the newest there.
@@ -61,7 +67,7 @@ impl Figures {
             "kills": self.kills(), "by_clock": self.by_clock, "by_clock_victim": self.by_clock_victim,
             "by_poll": self.by_poll, "by_operation": self.by_operation, "on_cosmos": self.on_cosmos,
             "together": self.together, "rows": self.rows, "messages": self.messages, "repeats": self.repeats,
-            "dead": self.dead, "faults": self.faults, "lost": self.lost, "doubled": self.doubled,
+            "dead": self.dead, "replayed": self.replayed, "filled": self.filled, "gone_back": self.gone_back, "faults": self.faults, "lost": self.lost, "doubled": self.doubled,
             "bodies": self.bodies, "invented": self.invented, "disorder": self.disorder, "broken": self.broken,
             "looks": self.looks,
         })
@@ -80,6 +86,9 @@ impl AddAssign<&Self> for Figures {
         self.messages += other.messages;
         self.repeats += other.repeats;
         self.dead += other.dead;
+        self.replayed += other.replayed;
+        self.filled += other.filled;
+        self.gone_back += other.gone_back;
         self.faults += other.faults;
         self.lost += other.lost;
         self.doubled += other.doubled;

@@ -32,7 +32,7 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    /// Answers orders until its input ends: `faults`, `plan FAULT TIMES`, `calm`, `ledger FILE`, `ids`, `stats`.
+    /// Answers orders until its input ends: `faults`, `plan FAULT TIMES`, `calm`, `bless`, `ledger FILE`, `ids`, `stats`.
     pub(crate) async fn run(self) -> Outcome<()> {
         let plan = Plan::of(self.seed, self.begin);
         let time = Time::of(&self.clock);
@@ -80,6 +80,10 @@ impl Hub {
                         chaos.abort();
                     }
                     hub.clear_faults();
+                    json!(null)
+                }
+                ("bless", _) => {
+                    hub.bless();
                     json!(null)
                 }
                 ("plan", planned) => {

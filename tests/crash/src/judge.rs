@@ -17,6 +17,15 @@ pub(crate) fn judge(
     faults: &mut Vec<String>,
 ) {
     let taken = bodies(arrived, figures, faults);
+    for letter in dead {
+        if let Some(body) = taken.get(letter.id.as_str()).filter(|body| **body != letter.body) {
+            figures.bodies += 1;
+            faults.push(format!(
+                "{}: {body} arrived, its dead letter has {}",
+                letter.id, letter.body
+            ));
+        }
+    }
     order(arrived, dead, figures, faults);
 
     // What the source showed: all versions, and the last one of each row.
@@ -189,6 +198,9 @@ mod tests {
         check(&[one(), two()], &[], [0, 0, 0, 0, 0, 0]);
         check(&[one(), one(), two(), one()], &[], [0, 0, 0, 0, 0, 2]);
         check(&[two()], &[one()], [0, 0, 0, 0, 0, 0]);
+        check(&[one(), two()], &[one()], [0, 0, 0, 0, 0, 0]);
+        let another = message("a.b.0000000001.0", &[(0, 1)]);
+        check(&[one(), two()], &[another], [0, 0, 1, 0, 0, 0]);
         check(&[one()], &[], [1, 0, 0, 0, 0, 0]);
         check(&[two(), one()], &[], [0, 0, 0, 0, 1, 0]);
         let again = message("a.b.0000000003.0", &[(0, 1)]);

@@ -267,7 +267,7 @@ async fn judged(stage: &mut Stage, runner: &Runner, steps: &[Step]) -> Outcome<V
     if runner.script.is_none() {
         let store = stage.store()?;
         store.prepare().await?;
-        dead = Stored::read(store.as_ref()).await?.letters().to_vec();
+        dead = Stored::read(store.as_ref()).await?.messages();
     }
     let (rows, repeats, bodies) = arrivals(&arrived, &dead);
     let (mut expected, mut lost, mut in_letters) = (0, 0, 0);

@@ -11,6 +11,8 @@ use meterbridge::clock::Millis;
 pub(crate) const CURSE: &str = "666013";
 const SECOND: Millis = 1_000;
 const MINUTE: Millis = 60 * SECOND;
+/// So much later than the overlap a row comes at most that only the gap ledger finds.
+const FAR: Millis = 15 * MINUTE;
 
 /// How the bridge is killed, and what it remembers in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +64,12 @@ pub(crate) struct Plan {
     pub(crate) latency: u64,
     /// No row becomes visible later than this.
     pub(crate) last: Millis,
+    /// The interval at which rows are expected, where gaps are watched; some rows then come long after the overlap.
+    pub(crate) expected: Option<Millis>,
+    /// The range that is filled besides, where live polls begin later than the history.
+    pub(crate) backfill: Option<(Millis, Millis)>,
+    /// Whether dead letters are sent again once the hub takes them.
+    pub(crate) replays: bool,
 }
 
 /// A site and its rows, in all their versions.
@@ -124,7 +132,12 @@ impl Plan {
             faults: if real { 1.0 } else { 4.0 },
             latency: if seed.kind == Kind::Pair { 2 } else { 0 },
             last: begin + span,
+            expected: None,
+            backfill: None,
+            replays: false,
         };
+        plan.besides(seed, begin, step, history);
+        let overlap = plan.overlap * SECOND;
         if seed.kind == Kind::Outage {
             // As people have it: what is measured is the script.
             (plan.format, plan.tier, plan.units) = ("timeseries", "S1", 1);
@@ -138,15 +151,49 @@ impl Plan {
                 id: format!("site-{number:02}"),
                 rows: match seed.kind {
                     Kind::Outage => even(begin, step, history, span),
-                    _ => rows(&mut rng, begin, step, history, span, overlap * SECOND),
+                    _ => {
+                        let mut rows = rows(&mut rng, begin, step, history, span, overlap);
+                        if plan.expected.is_some() && !real {
+                            let within = begin + 5 * step..begin + span - overlap - FAR;
+                            far_too_late(&mut seed.rng(8 + number), &mut rows, within, overlap);
+                        }
+                        rows
+                    }
                 },
             });
         }
         plan
     }
 
-    /// Where history begins.
+    /// What goes on besides the live polls, in a share of the rounds each.
+    fn besides(&mut self, seed: Seed, begin: Millis, step: Millis, history: Millis) {
+        let mut rng = seed.rng(7);
+        let [gaps, backfill, replays] = [(); 3].map(|()| rng.u8(..10) < 4);
+        let fused = matches!(seed.kind, Kind::Await | Kind::Cosmos);
+        if gaps && (fused || seed.kind == Kind::Time) {
+            self.expected = Some(step);
+            // A day passes before the last questions, and is asked for in a few slices.
+            if fused {
+                self.slice = self.slice.max(3_600);
+                // Short, so that much is behind it while the bridge still dies.
+                self.overlap = 300;
+            }
+        }
+        if backfill && fused {
+            // What lies further back than the overlap before the beginning changes no more.
+            self.backfill = Some((
+                begin / SECOND * SECOND - history,
+                begin - self.overlap * SECOND - 2 * MINUTE,
+            ));
+        }
+        self.replays = replays && fused;
+    }
+
+    /// Where the history of live polls begins.
     pub(crate) fn start(&self) -> Millis {
+        if let Some((_, until)) = self.backfill {
+            return until + 1;
+        }
         let first = self.sites.iter().filter_map(|site| site.rows.first());
         first.map(|row| row.stamp_ms).min().unwrap_or_default()
     }
@@ -161,13 +208,16 @@ impl Plan {
     pub(crate) fn sources(&self, backend: &str, reader: &str) -> String {
         let start = meterbridge::clock::iso(self.start());
         let (overlap, slice, send_every) = (self.overlap, self.slice, self.send_every);
+        let expected = self.expected.map_or(String::new(), |every| {
+            format!("expected = \"{}s\"\n", every / SECOND)
+        });
         let mut text = String::new();
         for site in &self.sites {
             let id = &site.id;
             text += &format!(
                 "[[source]]\nid = \"{id}\"\nkind = \"rapidm2m\"\nurl = \"{backend}\"\nuser = \"crash\"\npassword = \"${{BACKEND_PASSWORD}}\"\n\
                  customer = \"crash\"\nsite = \"{id}\"\nchannels = [\"ch0\", \"ch1\"]\nstart = {start}\nevery = \"1s\"\n\
-                 overlap = \"{overlap}s\"\nslice = \"{slice}s\"\nsend_every = \"{send_every}s\"\nmax_rows = {}\ntimeout = \"2s\"\n\n",
+                 overlap = \"{overlap}s\"\nslice = \"{slice}s\"\nsend_every = \"{send_every}s\"\nmax_rows = {}\ntimeout = \"2s\"\n{expected}\n",
                 self.max_rows
             );
         }
@@ -253,6 +303,20 @@ fn rows(
     rows
 }
 
+/// Lets some rows appear long after the overlap: what only the gap ledger finds. A row before and one after are there in time.
+fn far_too_late(rng: &mut Rng, rows: &mut Vec<Row>, within: std::ops::Range<Millis>, overlap: Millis) {
+    for at in (0..rows.len()).rev() {
+        let row = &mut rows[at];
+        let in_time = row.visible_ms == row.stamp_ms;
+        if within.contains(&row.stamp_ms) && in_time && rng.u8(..100) < 10 {
+            row.visible_ms += overlap + rng.i64(MINUTE..FAR);
+            let stamp = row.stamp_ms;
+            // One version only: what is corrected so late is not seen.
+            rows.retain(|row| row.stamp_ms != stamp || row.visible_ms > stamp + overlap);
+        }
+    }
+}
+
 impl fmt::Display for Seed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {
@@ -304,6 +368,26 @@ mod tests {
             assert!(all().any(|row| row.visible_ms > row.stamp_ms + 1_000 && row.stamp_ms > begin));
             assert!(all().any(|row| row.cells[0].as_json().contains(CURSE)));
             assert!(all().all(|row| row.visible_ms <= one.last));
+        }
+        let plans: Vec<Plan> = (1..100)
+            .map(|number| {
+                Plan::of(
+                    Seed {
+                        kind: Kind::Await,
+                        number,
+                    },
+                    1_769_433_300_000,
+                )
+            })
+            .collect();
+        let share = |of: fn(&Plan) -> bool| plans.iter().filter(|plan| of(plan)).count();
+        assert!(share(|plan| plan.expected.is_some()) > 20 && share(|plan| plan.replays) > 20);
+        assert!(share(|plan| plan.backfill.is_some()) > 20);
+        for plan in &plans {
+            let far = plan.overlap * SECOND;
+            let late = |row: &Row| row.stamp_ms > 1_769_433_300_000 && row.visible_ms > row.stamp_ms + far;
+            let late = plan.sites.iter().flat_map(|site| &site.rows).any(late);
+            assert_eq!(late, plan.expected.is_some());
         }
         assert!("await".parse::<Seed>().is_err());
     }

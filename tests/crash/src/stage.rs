@@ -38,6 +38,8 @@ pub(crate) struct Stage {
     reader: String,
     settings: Vec<(String, String)>,
     cosmos: Option<Account>,
+    /// Whether victims send dead letters again and do nothing else.
+    replaying: bool,
 }
 
 /// The Cosmos DB account of a round.
@@ -137,6 +139,7 @@ impl Stage {
             reader: text(&from, "reader"),
             settings: settings.collect(),
             cosmos,
+            replaying: false,
         })
     }
 
@@ -144,6 +147,12 @@ impl Stage {
     pub(crate) fn victim(&self) -> Command {
         let mut command = self.programs.command("victim");
         command.arg("--clock").arg(self.folder.join("clock"));
+        if let Some((from, until)) = self.plan.backfill {
+            command.args(["--backfill", &format!("{from}..{until}")]);
+        }
+        if self.replaying {
+            command.arg("--replay");
+        }
         self.settle(&mut command);
         command
     }
@@ -213,6 +222,13 @@ impl Stage {
     pub(crate) async fn calm(&mut self) -> Outcome<()> {
         self.source.ask("calm").await?;
         self.hub.ask("calm").await?;
+        Ok(())
+    }
+
+    /// The hub takes what it refused, and victims send it again.
+    pub(crate) async fn bless(&mut self) -> Outcome<()> {
+        self.hub.ask("bless").await?;
+        self.replaying = true;
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! What must hold in the store whenever no process works on it: after each kill.
 
+mod besides;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use meterbridge::clock::Millis;
@@ -7,11 +9,12 @@ use meterbridge::config::PackConfig;
 use meterbridge::forward::pack::{self, Frame};
 use meterbridge::poll::digest::Digest;
 use meterbridge::reading::Rows;
-use meterbridge::store::documents::{Attempt, DigestDoc, RowsDoc, Shipment, State};
+use meterbridge::store::documents::{Attempt, Backfill, DigestDoc, RowsDoc, Shipment, Span, State};
 use meterbridge::store::{Document, List, Store};
 
 use crate::Outcome;
 use crate::ledger::Message;
+use crate::plan::Plan;
 
 /// All documents at one moment.
 #[derive(Debug, Default)]
@@ -21,7 +24,16 @@ pub(crate) struct Stored {
     attempts: HashMap<String, BTreeMap<u64, Attempt>>,
     rows: HashMap<(String, String), RowsDoc>,
     shipments: HashMap<String, BTreeMap<u64, Shipment>>,
-    letters: Vec<Message>,
+    letters: Vec<Letter>,
+}
+
+/// A message that the hub refused for good.
+#[derive(Debug)]
+struct Letter {
+    message: Message,
+    id: String,
+    replayed: bool,
+    lives: bool,
 }
 
 /// What only rises, as it was at the look before.
@@ -35,6 +47,8 @@ pub(crate) struct Mark {
     mark: Option<Millis>,
     checkpoint: Option<Millis>,
     floor: Option<Millis>,
+    filled: Vec<Span>,
+    backfill: Option<Backfill>,
 }
 
 /// Whether a source of the plan is a reader, which knows the present alone.
@@ -82,32 +96,42 @@ impl Stored {
                 let all = self.shipments.entry(source).or_default();
                 all.insert(shipment.number, shipment);
             }
-            Document::DeadLetter(letter) => self.letters.push(Message {
-                id: letter.message_id,
-                body: letter.body,
+            Document::DeadLetter(letter) => self.letters.push(Letter {
+                id: letter.id,
+                replayed: letter.replayed_at.is_some(),
+                lives: letter.ttl.is_some(),
+                message: Message {
+                    id: letter.message_id,
+                    body: letter.body,
+                },
             }),
             _ => {}
         }
     }
 
     /// The messages that the hub refused for good.
-    pub(crate) fn letters(&self) -> &[Message] {
-        &self.letters
+    pub(crate) fn messages(&self) -> Vec<Message> {
+        self.letters.iter().map(|letter| letter.message.clone()).collect()
     }
 
     /// Sources with something left to do, in words.
-    pub(crate) fn unfinished(&self, ids: impl Iterator<Item = String>, now: Millis) -> Vec<String> {
+    pub(crate) fn unfinished(&self, plan: &Plan, now: Millis) -> Vec<String> {
         let rest = |id: String| match self.states.get(&id) {
             None => Some(format!("{id} has no state")),
             Some(state) => {
                 let held = state.lease.as_ref().is_some_and(|lease| lease.until > now);
                 // A reader is read at every tick, so that something always waits for `send_every`.
                 let waits = !state.unshipped.is_empty() && !is_reader(&id);
-                let rest =
-                    !state.pending.is_empty() || waits || state.pass.is_some() || state.failures > 0 || held;
+                let besides = !is_reader(&id) && self.is_to_go_back_or_ask(&id, state, plan, now);
+                let rest = !state.pending.is_empty()
+                    || waits
+                    || besides
+                    || state.pass.is_some()
+                    || state.failures > 0
+                    || held;
                 rest.then(|| {
                     format!(
-                        "{id}: pending {:?}, unshipped {}, pass {:?}, failures {}, parked {:?}, held {held}",
+                        "{id}: besides {besides}, pending {:?}, unshipped {}, pass {:?}, failures {}, parked {:?}, held {held}",
                         state.pending,
                         state.unshipped.len(),
                         state.pass,
@@ -117,7 +141,7 @@ impl Stored {
                 })
             }
         };
-        ids.filter_map(rest).collect()
+        plan.ids().filter_map(rest).collect()
     }
 
     /// What does not hold, in words. `taken` are the ids that the hub has.
@@ -128,7 +152,12 @@ impl Stored {
         marks: &mut Marks,
     ) -> Vec<String> {
         let mut faults = Vec::new();
-        let dead: HashSet<&str> = self.letters.iter().map(|letter| letter.id.as_str()).collect();
+        let dead: HashSet<&str> = self
+            .letters
+            .iter()
+            .map(|letter| letter.message.id.as_str())
+            .collect();
+        faults.extend(self.sent_again(taken));
         for (id, state) in &self.states {
             let mut found = Vec::new();
             self.risen(id, state, marks, &mut found);
@@ -141,6 +170,8 @@ impl Stored {
                 &mut found,
             );
             self.known(id, &mut found);
+            self.missing(id, state, &mut found);
+            self.gone_back(id, state, &mut found);
             faults.extend(found.into_iter().map(|fault| format!("{id}: {fault}")));
         }
         faults
@@ -154,6 +185,8 @@ impl Stored {
             mark: state.mark,
             checkpoint: state.checkpoint,
             floor: self.digests.get(id).map(|digest| digest.floor),
+            filled: state.past.filled.clone(),
+            backfill: state.past.backfill,
         };
         if now.checkpoint > now.mark {
             faults.push(format!("the checkpoint is past the mark: {now:?}"));
@@ -163,7 +196,8 @@ impl Stored {
                 || before.next > now.next
                 || before.mark > now.mark
                 || before.checkpoint > now.checkpoint
-                || before.floor > now.floor)
+                || before.floor > now.floor
+                || !before.goes_on_with(&now))
         {
             faults.push(format!("fell from {before:?} to {now:?}"));
         }

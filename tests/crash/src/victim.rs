@@ -2,15 +2,18 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use clap::Args;
 use futures_util::StreamExt;
 use meterbridge::app::App;
 use meterbridge::config;
-use meterbridge::poll::Turn;
+use meterbridge::poll::backfill::Order;
+use meterbridge::poll::past::Wish;
+use meterbridge::poll::{Poller, Turn};
 use meterbridge::source::Source;
+use meterbridge::store::List;
 use serde_json::json;
 
 use crate::clock::Time;
@@ -42,6 +45,12 @@ pub(crate) struct Victim {
     /// Makes one round for each line of its input, and says `done`.
     #[arg(long)]
     on_order: bool,
+    /// Some turns of sources with a history fill this range, FROM..UNTIL in milliseconds.
+    #[arg(long, value_parser = range)]
+    backfill: Option<Wish>,
+    /// Sends dead letters again, and nothing else.
+    #[arg(long)]
+    replay: bool,
     /// This source alone.
     #[arg(long)]
     only: Option<String>,
@@ -65,6 +74,7 @@ impl Victim {
         poller.forward = Arc::new(FusedForward(poller.forward, fuse.clone()));
         poller.store.prepare().await?;
         let patience = i64::try_from(wired.config.settings.worker_tick.as_millis())?;
+        let mut rng = fastrand::Rng::with_seed(self.seed);
         let mut left = self.rounds;
         let mut orders = self.on_order.then(child::orders);
         let (worked, busy) = (AtomicU64::new(0), AtomicU64::new(0));
@@ -88,6 +98,8 @@ impl Victim {
                 let member = wired.rounds.member(id)?;
                 let source = FusedSource(member.source.clone(), fuse.clone());
                 let (poller, clock) = (&poller, &clock);
+                let wish = self.backfill.filter(|_| source.has_history() && rng.u8(..3) == 0);
+                let replay = self.replay;
                 Some(fuse.tick(async move {
                     let due = clock.now();
                     let turn = Turn {
@@ -98,7 +110,15 @@ impl Victim {
                         force: true,
                         seat: None,
                     };
-                    let report = poller.tick(turn).await;
+                    let going = AtomicBool::new(false);
+                    let report = if replay {
+                        let letters = letters(poller, id).await;
+                        poller.replay(turn, &letters, &going).await.report
+                    } else if let Some(wish) = &wish {
+                        poller.backfill(turn, Order::Open(wish, &going)).await.report
+                    } else {
+                        poller.tick(turn).await
+                    };
                     let count = if report.worked() { worked } else { busy };
                     count.fetch_add(1, Ordering::SeqCst);
                     if self.tell {
@@ -124,4 +144,30 @@ impl Victim {
         }
         Ok(())
     }
+}
+
+/// The dead letters of a source, oldest first; none where the store does not tell.
+async fn letters(poller: &Poller, source: &str) -> Vec<String> {
+    let list = List {
+        source: Some(source.to_owned()),
+        kind: "deadletter",
+        limit: 10_000,
+        before: None,
+    };
+    let found = poller.store.list(list).await.unwrap_or_default();
+    found
+        .iter()
+        .rev()
+        .map(|found| found.document.id().to_owned())
+        .collect()
+}
+
+fn range(text: &str) -> Result<Wish, String> {
+    let wrong = || format!("{text:?} is no range; write FROM..UNTIL in milliseconds");
+    let (from, until) = text.split_once("..").ok_or_else(wrong)?;
+    Ok(Wish {
+        from: from.parse().map_err(|_| wrong())?,
+        until: until.parse().map_err(|_| wrong())?,
+        again: false,
+    })
 }

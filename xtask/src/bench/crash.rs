@@ -31,8 +31,8 @@ pub(super) fn measure(context: &Context, table: &mut Table, seed: Option<&str>) 
         count("seconds"),
     ));
     table.add(BENCH, "rows at the source", count("rows"), "").note(format!(
-        "late and corrected ones among them; {} messages, {} repeats under the same id with the same body, {} dead letters, {} faults at the hub",
-        told["messages"], told["repeats"], told["dead"], told["faults"]
+        "late and corrected ones among them, {} found in gaps, {} by backfills; {} messages, {} repeats under the same id with the same body, {} dead letters, {} of them sent again; {} faults at the hub",
+        told["filled"], told["gone_back"], told["messages"], told["repeats"], told["dead"], told["replayed"], told["faults"]
     ));
     let zero = Target::AtMost(0.0);
     for (name, of) in [
