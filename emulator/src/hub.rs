@@ -21,6 +21,7 @@
 //! - [`Upload`] and `upload`: files that devices upload.
 //! - `twin`: device twins. [`Method`] and `method`: direct methods.
 //! - `rest`: the service side. `query`: its query language, over `document`, twins as it sees them.
+//!   `jobs`: work on many devices.
 //! - `access`, `identity`, `authorities`: by key or by certificate, who may send.
 //! - `intake`: how messages are taken. `meter`: throttle and daily quota. `refusal`, `reply`: what is answered.
 //! - [`Arrived`] and the feed: what was taken. `registry`: the devices and their counters.
@@ -43,6 +44,7 @@ mod feed;
 mod identity;
 mod inner;
 mod intake;
+mod jobs;
 mod key;
 mod listen;
 mod message;

@@ -20,7 +20,7 @@ const READ: &str = "registryRead";
 const WRITE: &str = "registryReadWrite";
 
 /// Each call with a body that is in order, who may make it, and the status then.
-const CALLS: [(&str, &str, &[&str], u16); 23] = [
+const CALLS: [(&str, &str, &[&str], u16); 25] = [
     ("GET /devices", "", &[OWNER, READ, WRITE], 200),
     ("GET /devices/meter-001", "", &[OWNER, READ, WRITE], 200),
     ("GET /devices/meter-001/modules", "", &[OWNER, READ, WRITE], 200),
@@ -57,6 +57,8 @@ const CALLS: [(&str, &str, &[&str], u16); 23] = [
         200,
     ),
     ("DELETE /devices/meter-001/commands", "", &[OWNER, SERVICE], 200),
+    ("GET /jobs/v2/query", "", &[OWNER, SERVICE], 200),
+    ("PUT /jobs/v2/j", r#"{"type":"paint"}"#, &[OWNER, SERVICE], 400),
     (
         "GET /configurations",
         "",

@@ -152,7 +152,7 @@ async fn what_is_not_understood_is_told() {
     let queries = [
         "",
         "SELECT",
-        "SELECT * FROM devices.jobs",
+        "SELECT * FROM devices.twins",
         "SELECT * FROM devices WHERE deviceId LIKE 'x'",
         "SELECT * FROM devices; DROP TABLE devices",
         "SELECT * FROM devices WHERE UPPER(deviceId) = 'X'",

@@ -294,7 +294,7 @@ async fn what_is_refused_and_how() {
             "InvalidOperation",
         ),
         ("GET /configurations", &[], String::new(), 501, "NotImplemented"),
-        ("PUT /jobs/v2/j", &[], "{}".into(), 501, "NotImplemented"),
+        ("POST /jobs/create", &[], "{}".into(), 501, "NotImplemented"),
         (
             "GET /digitaltwins/meter-001",
             &[],

@@ -70,6 +70,16 @@ async function withDevice(work, more = {}) {
   }
 }
 
+/** The job, once it has ended. */
+async function ended(jobId) {
+  for (let tries = 0; tries < 200; tries += 1) {
+    const { jobStatus } = await jobs.getJob(jobId);
+    if (jobStatus.endTime) return jobStatus;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`job ${jobId} does not end`);
+}
+
 async function all(query) {
   const pages = [];
   do {
@@ -82,10 +92,8 @@ async function all(query) {
 function declined() {
   const fleets = 'deployments to fleets and to IoT Edge are not emulated';
   const storage = 'there is no storage account to import from and to export to';
-  const many = 'jobs over many devices are not emulated';
   const models = 'models are not resolved; the twin and direct methods hold the same';
   const one = { id: 'c', schemaVersion: '1.0', content: { deviceContent: {} }, targetCondition: '*', priority: 1, etag: '*' };
-  const where = "deviceId = 'd'";
   return [
     ['addConfiguration', () => registry.addConfiguration(one), fleets],
     ['getConfiguration', () => registry.getConfiguration('c'), fleets],
@@ -100,11 +108,6 @@ function declined() {
     ['listJobs', () => registry.listJobs(), storage],
     ['getJob', () => registry.getJob('j'), storage],
     ['cancelJob', () => registry.cancelJob('j'), storage],
-    ['JobClient.getJob', () => jobs.getJob('j'), many],
-    ['JobClient.cancelJob', () => jobs.cancelJob('j'), many],
-    ['JobClient.createQuery', () => jobs.createQuery().next(), many],
-    ['JobClient.scheduleDeviceMethod', () => jobs.scheduleDeviceMethod('j', where, { methodName: 'm' }, new Date(), 10), many],
-    ['JobClient.scheduleTwinUpdate', () => jobs.scheduleTwinUpdate('j', where, { tags: {} }, new Date(), 10), many],
     ['getDigitalTwin', () => twins.getDigitalTwin('d'), models],
     ['updateDigitalTwin', () => twins.updateDigitalTwin('d', [{ op: 'add', path: '/a', value: 1 }]), models],
     ['invokeCommand', () => twins.invokeCommand('d', 'reboot', '{}'), models],
@@ -265,6 +268,43 @@ async function main() {
       const body = await refusedWith(404, () => service.invokeDeviceMethod(deviceId, 'm', { methodName: 'reboot' }));
       expect(JSON.parse(JSON.parse(body).Message).errorCode, 404103);
     }));
+
+  await run({ operation: 'JobClient: scheduleTwinUpdate, getJob, createQuery, query of devices.jobs', ...https }, () =>
+    withDevice(async (deviceId) => {
+      const jobId = `node-job-${mark()}`;
+      const patch = { etag: '*', tags: { by: jobId }, properties: { desired: { by: jobId } } };
+      const made = (await jobs.scheduleTwinUpdate(jobId, `deviceId = '${deviceId}'`, patch, new Date(), 30)).jobStatus;
+      expect([made.jobId, made.type], [jobId, 'scheduleUpdateTwin']);
+      const done = await ended(jobId);
+      expect([done.status, done.deviceJobStatistics.succeededCount], ['completed', 1]);
+      expect((await registry.getTwin(deviceId)).responseBody.tags, { by: jobId });
+      const found = (await all(jobs.createQuery('scheduleUpdateTwin', 'completed'))).flat();
+      if (!found.some((one) => one.jobId === jobId)) throw new Error(`${jobId} is not among ${found.map((one) => one.jobId)}`);
+      const rows = await all(registry.createQuery(`SELECT * FROM devices.jobs WHERE devices.jobs.jobId = '${jobId}'`));
+      expect(rows.flat().map((row) => [row.deviceId, row.status]), [[deviceId, 'completed']]);
+    }));
+
+  await run({ operation: 'JobClient: scheduleDeviceMethod', ...https }, () =>
+    use(Client.fromConnectionString(deviceString, Mqtt), async (client) => {
+      client.onDeviceMethod('reboot', (request, response) => response.send(200, { echo: request.payload }, () => {}));
+      await client.getTwin();
+      const jobId = `node-job-${mark()}`;
+      const call = { methodName: 'reboot', payload: 'now', responseTimeoutInSeconds: 10 };
+      await jobs.scheduleDeviceMethod(jobId, `deviceId IN ['${parts.DeviceId}']`, call, new Date(), 30);
+      expect((await ended(jobId)).deviceJobStatistics.succeededCount, 1);
+      const rows = await all(registry.createQuery(`SELECT * FROM devices.jobs WHERE jobId = '${jobId}'`));
+      expect(rows.flat()[0].outcome.deviceMethodResponse, { payload: { echo: 'now' }, status: 200 });
+    }));
+
+  await run({ operation: 'JobClient: cancelJob', ...https }, async () => {
+    const jobId = `node-job-${mark()}`;
+    const later = new Date(Date.now() + 3600000);
+    await jobs.scheduleTwinUpdate(jobId, "deviceId = 'nobody'", { tags: {} }, later, 30);
+    expect((await jobs.getJob(jobId)).jobStatus.status, 'scheduled');
+    expect((await jobs.cancelJob(jobId)).jobStatus.status, 'cancelled');
+    await refusedWith(404, () => jobs.getJob('no-such-job'));
+    await refusedWith(400, () => jobs.scheduleTwinUpdate(`${jobId}-2`, 'deviceId LIKE x', { tags: {} }, later, 30));
+  });
 
   await run({ operation: 'a wrong key is refused', ...https }, () => {
     const wrong = owner.replace(/SharedAccessKey=.*/, `SharedAccessKey=${keys.primaryKey}`);

@@ -3,6 +3,7 @@
     HUB_OWNER    connection string of the policy iothubowner
 """
 
+import datetime
 import os
 import time
 
@@ -360,6 +361,65 @@ def query_refused(_record):
         raise RuntimeError(message)
 
 
+def ended(job):
+    """The job, once it has ended."""
+    for _ in range(200):
+        found = JOBS.get_scheduled_job(job)
+        if found.end_time is not None:
+            return found
+        time.sleep(0.05)
+    raise RuntimeError("the job does not end")
+
+
+def twin_job(_record):
+    def work(name):
+        job = f"py-job-{mark()}"
+        request = JobRequest(
+            job_id=job, type="scheduleUpdateTwin", query_condition=f"deviceId = '{name}'",
+            update_twin=Twin(etag="*", tags={"by": job}), max_execution_time_in_seconds=30,
+            start_time=datetime.datetime.now(datetime.timezone.utc))
+        expect(JOBS.create_scheduled_job(job, request).type, "scheduleUpdateTwin")
+        done = ended(job)
+        expect((done.status, done.device_job_statistics.succeeded_count), ("completed", 1))
+        expect(REGISTRY.get_twin(name).tags, {"by": job})
+
+    device(work)
+
+
+def method_job(_record):
+    def work(client):
+        def answer(request):
+            client.send_method_response(MethodResponse.create_from_method_request(request, 200, request.payload))
+
+        client.on_method_request_received = answer
+        # The subscription is there once this is answered.
+        client.get_twin()
+        job = f"py-job-{mark()}"
+        call = CloudToDeviceMethod(method_name="reboot", payload="now", response_timeout_in_seconds=10)
+        where = f"deviceId IN ['{PARTS['DeviceId']}', 'nobody']"
+        JOBS.create_scheduled_job(job, JobRequest(
+            job_id=job, type="scheduleDeviceMethod", query_condition=where, cloud_to_device_method=call))
+        expect(ended(job).device_job_statistics.succeeded_count, 1)
+
+    connected(work)
+
+
+def cancelled_job(_record):
+    job = f"py-job-{mark()}"
+    later = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
+    request = JobRequest(job_id=job, type="scheduleUpdateTwin", query_condition="deviceId = 'nobody'",
+                         update_twin=Twin(tags={}), start_time=later)
+    expect(JOBS.create_scheduled_job(job, request).status, "scheduled")
+    refused(409, lambda: JOBS.create_scheduled_job(job, request))
+    JOBS.cancel_scheduled_job(job)
+    expect(JOBS.get_scheduled_job(job).status, "cancelled")
+    refused(404, lambda: JOBS.get_scheduled_job("no-such-job"))
+
+
+def listed_jobs(_record):
+    JOBS.query_scheduled_jobs("scheduleUpdateTwin", "completed")
+
+
 def purged(_record):
     def work(name):
         # The SDK has this call among its own, and no method of its clients makes it.
@@ -376,26 +436,33 @@ def wrong_key(_record):
     expect(message.split(";")[0], "ErrorCode:IotHubUnauthorizedAccess")
 
 
+def certificates(_record):
+    name, prints = f"py-x509-{mark()}", ("A" * 40, "B" * 64)
+
+    def shown(identity):
+        found = identity.authentication
+        return found.type, found.x509_thumbprint.primary_thumbprint, found.x509_thumbprint.secondary_thumbprint
+
+    authority = ("certificateAuthority", None, None)
+    expect(shown(REGISTRY.create_device_with_x509(name, *prints, "enabled")), ("selfSigned", *prints))
+    try:
+        expect(REGISTRY.get_twin(name).authentication_type, "selfSigned")
+        expect(shown(REGISTRY.update_device_with_certificate_authority(name, "*", "enabled")), authority)
+        expect(shown(REGISTRY.update_device_with_x509(name, "*", *prints, "enabled")), ("selfSigned", *prints))
+        refused(400, lambda: REGISTRY.update_device_with_x509(name, "*", "no thumbprint", "B" * 40, "enabled"))
+        expect(shown(REGISTRY.create_module_with_x509(name, "m", None, *prints)), ("selfSigned", *prints))
+        expect(shown(REGISTRY.update_module_with_certificate_authority(name, "m", None, "*")), authority)
+        expect(shown(REGISTRY.update_module_with_x509(name, "m", None, "*", *prints)), ("selfSigned", *prints))
+        expect(shown(REGISTRY.create_module_with_certificate_authority(name, "n", None)), authority)
+    finally:
+        REGISTRY.delete_device(name)
+    other = f"{name}-2"
+    expect(shown(REGISTRY.create_device_with_certificate_authority(other, "enabled")), authority)
+    REGISTRY.delete_device(other)
+
+
 def declined():
     """What is not offered here: operation, call, reason."""
-    print_1, print_2 = "A" * 40, "B" * 40
-    x509 = "X.509 identities are not emulated"
-    yield "create_device_with_x509", lambda: REGISTRY.create_device_with_x509("x", print_1, print_2, "enabled"), x509
-    yield ("create_device_with_certificate_authority",
-           lambda: REGISTRY.create_device_with_certificate_authority("x", "enabled"), x509)
-    own = PARTS["DeviceId"]
-    yield ("update_device_with_x509",
-           lambda: REGISTRY.update_device_with_x509(own, "*", print_1, print_2, "enabled"), x509)
-    yield ("update_device_with_certificate_authority",
-           lambda: REGISTRY.update_device_with_certificate_authority(own, "*", "enabled"), x509)
-    yield "create_module_with_x509", lambda: REGISTRY.create_module_with_x509(own, "m", None, print_1, print_2), x509
-    yield ("create_module_with_certificate_authority",
-           lambda: REGISTRY.create_module_with_certificate_authority(own, "m", None), x509)
-    yield ("update_module_with_x509",
-           lambda: REGISTRY.update_module_with_x509(own, "m", None, "*", print_1, print_2), x509)
-    yield ("update_module_with_certificate_authority",
-           lambda: REGISTRY.update_module_with_certificate_authority(own, "m", None, "*"), x509)
-
     fleets = "deployments to fleets and to IoT Edge are not emulated"
     one = Configuration(id="c", schema_version="1.0", target_condition="*", priority=1,
                         content=ConfigurationContent(device_content={}))
@@ -414,13 +481,6 @@ def declined():
     yield "get_import_export_jobs", JOBS.get_import_export_jobs, storage
     yield "get_import_export_job", lambda: JOBS.get_import_export_job("j"), storage
     yield "cancel_import_export_job", lambda: JOBS.cancel_import_export_job("j"), storage
-
-    jobs = "jobs over many devices are not emulated"
-    job = JobRequest(job_id="j", type="scheduleUpdateTwin")
-    yield "create_scheduled_job", lambda: JOBS.create_scheduled_job("j", job), jobs
-    yield "get_scheduled_job", lambda: JOBS.get_scheduled_job("j"), jobs
-    yield "cancel_scheduled_job", lambda: JOBS.cancel_scheduled_job("j"), jobs
-    yield "query_scheduled_jobs", lambda: JOBS.query_scheduled_jobs(None, None), jobs
 
     feedback = "feedback comes over AMQP, as all other clients ask for it"
     yield "receive_feedback_notification", RUNTIME.receive_feedback_notification, feedback
@@ -448,6 +508,7 @@ def main():
         ("create_device_with_sas of a known device is refused", exists),
         ("update_device_with_sas, delete_device with an old etag are refused", late),
         ("get_device of an unknown device is refused", unknown),
+        ("create, update_device_with_x509, _with_certificate_authority, and modules", certificates),
         ("get_devices", listed),
         ("bulk_create_or_update_devices", bulk),
         ("create, get, update, delete_module_with_sas, get_modules", modules),
@@ -464,12 +525,17 @@ def main():
         ("query_iot_hub of modules", query_of_modules),
         ("query_iot_hub, what is not understood is refused", query_refused),
         ("purge_cloud_to_device_message_queue", purged),
+        ("create_scheduled_job, get_scheduled_job of a twin update", twin_job),
+        ("create_scheduled_job of a direct method", method_job),
+        ("cancel_scheduled_job", cancelled_job),
         ("a wrong key is refused", wrong_key),
     ]
     # Some have the device connected besides, over MQTT.
     unreachable = gap("HTTPS") or gap("MQTT")
     for text, work in operations:
         run(text, "HTTPS", work, unreachable, SDK)
+    run("query_scheduled_jobs", "HTTPS", listed_jobs,
+        unreachable or "the SDK reads an object where all others read a list of jobs", SDK)
     for text, call, reason in declined():
         run(text, "HTTPS", lambda _record, call=call: refused(501, call), unreachable, SDK, reason)
     run("every operation of the SDK's REST clients was called", "HTTPS", all_tried, None, SDK)

@@ -11,7 +11,7 @@ use super::options::HubOptions;
 use super::presence::Order;
 use super::registry::{Condition, Entry, Unwritten};
 use super::twin::{BadTwin, Edit, NotEdited};
-use super::{authorities, closed, fault, feed, meter, presence, registry, stats, upload};
+use super::{authorities, closed, fault, feed, jobs, meter, presence, registry, stats, upload};
 use crate::dps;
 use crate::mqtt::Closing;
 
@@ -27,6 +27,7 @@ pub(crate) struct Inner {
     pub(super) counters: stats::Counters,
     pub(super) presence: presence::Presence,
     pub(super) closings: closed::Closings,
+    pub(super) jobs: jobs::Jobs,
     pub(super) uploads: upload::Uploads,
     pub(super) authorities: authorities::Authorities,
     /// A DPS without a listener of its own, served here too.
@@ -50,6 +51,7 @@ impl Inner {
             counters: stats::Counters::default(),
             presence: presence::Presence::default(),
             closings: closed::Closings::default(),
+            jobs: jobs::Jobs::default(),
             uploads: upload::Uploads::new(options.files.clone())?,
             authorities: authorities::Authorities::new(options.authorities.clone()),
             guest: RwLock::new(Weak::new()),

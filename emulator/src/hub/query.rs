@@ -1,7 +1,7 @@
 //! The hub's query language, over documents of twins. Pure.
 //!
-//! Understood: `SELECT [TOP n] *` or columns with `AS`, `COUNT()`, `SUM`, `AVG`, `MIN`, `MAX`; `FROM devices` and
-//! `FROM devices.modules`; `WHERE` with comparisons, `AND`, `OR`, `NOT`, `IN [...]`, arithmetic, `IS_DEFINED`,
+//! Understood: `SELECT [TOP n] *` or columns with `AS`, `COUNT()`, `SUM`, `AVG`, `MIN`, `MAX`; `FROM devices`,
+//! `devices.modules` or `devices.jobs`; `WHERE` with comparisons, `AND`, `OR`, `NOT`, `IN [...]`, arithmetic, `IS_DEFINED`,
 //! `STARTSWITH`, `ENDSWITH`, `CONTAINS`; `GROUP BY`. Whatever else a query holds is refused, with its place in the text.
 //!
 //! Source: "IoT Hub query language for device and module twins, jobs, and message routing" (Azure docs), and the queries
@@ -48,6 +48,8 @@ pub(super) enum Collection {
     Devices,
     /// Twins of modules.
     Modules,
+    /// What jobs did to each of their devices.
+    Jobs,
 }
 
 /// What a column shows.

@@ -2,20 +2,21 @@
 //!
 //! Each call needs a token of a policy that has the right for it, as Microsoft documents its permissions. Bodies and
 //! statuses are those that the service SDKs (`azure-iot-hub` 2.7.0, `azure-iothub` 1.16.6) read.
-//! Configurations, jobs, digital twins and feedback over HTTPS are known and answered with 501: what they are for
-//! (deployments to Edge, import and export through a storage account, models) has no other part here.
+//! Configurations, import and export, digital twins and feedback over HTTPS are known and answered with 501: what they
+//! are for (deployments to Edge, storage accounts, models) has no other part here.
 //!
 //! # Layout
 //!
 //! - [`Call`] and `call`: which path means what, and the right that it needs.
 //! - `device`, `module`, `bulk`: identities. `identity`, `authentication`: their JSON, both ways.
-//! - `twin`, `method`, `query`, `statistics`: the rest. `refused`: refusals of the service side alone.
+//! - `twin`, `method`, `query`, `job`, `statistics`: the rest. `refused`: refusals of the service side alone.
 
 mod authentication;
 mod bulk;
 mod call;
 mod device;
 mod identity;
+mod job;
 mod method;
 mod module;
 mod query;
@@ -90,6 +91,10 @@ pub(super) async fn answer(
         Operation::PutTwin(target) => twin::change(&asked, target, true),
         Operation::Invoke(target) => method::invoke(&asked, target).await,
         Operation::Query => query::answer(&asked),
+        Operation::PutJob(id) => job::put(&asked, id),
+        Operation::GetJob(id) => job::get(&asked, id),
+        Operation::CancelJob(id) => job::cancel(&asked, id),
+        Operation::ListJobs => job::list(&asked),
         Operation::RegistryStatistics => Ok(statistics::registry(&asked)),
         Operation::ServiceStatistics => Ok(statistics::service(&asked)),
         Operation::NotOffered(what) => Err(Refusal::not_offered(what)),

@@ -145,9 +145,7 @@ fn from(input: &mut Input<'_>) -> ModalResult<Collection> {
     // As written: `path` leaves this word out.
     let words: Vec<&str> = terminated(separated(1.., word, '.'), multispace0)
         .verify(|words: &Vec<&str>| collection(words).is_some())
-        .context(expected(
-            "devices or devices.modules (devices.jobs is not offered here)",
-        ))
+        .context(expected("devices, devices.modules or devices.jobs"))
         .parse_next(input)?;
     Ok(collection(&words).unwrap_or(Collection::Devices))
 }
@@ -156,6 +154,7 @@ fn collection(words: &[&str]) -> Option<Collection> {
     match words.join(".").to_ascii_lowercase().as_str() {
         "devices" => Some(Collection::Devices),
         "devices.modules" => Some(Collection::Modules),
+        "devices.jobs" => Some(Collection::Jobs),
         _ => None,
     }
 }

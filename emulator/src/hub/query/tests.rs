@@ -153,8 +153,8 @@ fn what_is_not_understood_is_told_with_its_place() {
         ("SELECT * ", "expected FROM"),
         ("SELECT * FROM", "expected devices"),
         (
-            "SELECT * FROM devices.jobs",
-            "1:15 expected devices or devices.modules",
+            "SELECT * FROM devices.twins",
+            "1:15 expected devices, devices.modules or devices.jobs",
         ),
         ("SELECT * FROM meters", "1:15 expected devices"),
         (

@@ -44,7 +44,7 @@ pub(super) fn path(input: &mut Input<'_>) -> ModalResult<Path> {
         })
         .parse_next(input)?;
     // Microsoft's samples write devices.deviceId, too.
-    for prefix in ["devices", "modules"] {
+    for prefix in ["devices", "modules", "jobs"] {
         if names.len() > 1 && names[0].eq_ignore_ascii_case(prefix) {
             names.remove(0);
         }

@@ -41,6 +41,11 @@ pub(super) enum Operation {
     /// Call a direct method.
     Invoke(Target),
     Query,
+    /// Schedule a job over many devices.
+    PutJob(String),
+    GetJob(String),
+    CancelJob(String),
+    ListJobs,
     RegistryStatistics,
     ServiceStatistics,
     /// Known at Azure, and not emulated.
@@ -78,6 +83,7 @@ fn operation(method: &Method, words: &[&str], path: &[String]) -> Option<Operati
         device: device(),
         module: path.get(3).filter(|_| words.get(2) == Some(&"modules")).cloned(),
     };
+    let job = || path.get(2).cloned().unwrap_or_default();
     let method = method.as_str();
     Some(match words {
         ["devices"] => match method {
@@ -114,7 +120,14 @@ fn operation(method: &Method, words: &[&str], path: &[String]) -> Option<Operati
         ["configurations", ..] | ["devices", _, "applyconfigurationcontent"] => {
             Operation::NotOffered("Configurations")
         }
-        ["jobs", ..] => Operation::NotOffered("Jobs"),
+        ["jobs", "v2", "query"] => only("GET", method, Operation::ListJobs),
+        ["jobs", "v2", _] => match method {
+            "GET" => Operation::GetJob(job()),
+            "PUT" => Operation::PutJob(job()),
+            _ => Operation::OtherMethod,
+        },
+        ["jobs", "v2", _, "cancel"] => only("POST", method, Operation::CancelJob(job())),
+        ["jobs", ..] => Operation::NotOffered("Import and export"),
         ["digitaltwins", ..] => Operation::NotOffered("Digital twins"),
         ["messages", "servicebound", "feedback", ..] => Operation::NotOffered("Feedback over HTTPS"),
         _ => return None,
@@ -149,7 +162,11 @@ impl Operation {
             | Self::PatchTwin(_)
             | Self::PutTwin(_)
             | Self::Invoke(_)
-            | Self::Query => Rights::SERVICE_CONNECT,
+            | Self::Query
+            | Self::PutJob(_)
+            | Self::GetJob(_)
+            | Self::CancelJob(_)
+            | Self::ListJobs => Rights::SERVICE_CONNECT,
             // Any policy hears that it is not offered.
             Self::NotOffered(_) | Self::OtherMethod => Rights::NONE,
         }
@@ -199,7 +216,10 @@ mod tests {
                 Operation::Invoke(target("a", Some("m"))),
             ),
             ("GET", "/statistics/service", Operation::ServiceStatistics),
-            ("PUT", "/jobs/v2/j", Operation::NotOffered("Jobs")),
+            ("PUT", "/jobs/v2/J", Operation::PutJob("J".to_owned())),
+            ("GET", "/jobs/v2/query", Operation::ListJobs),
+            ("POST", "/jobs/v2/J/cancel", Operation::CancelJob("J".to_owned())),
+            ("GET", "/jobs/j", Operation::NotOffered("Import and export")),
             ("GET", "/twins/a/methods", Operation::OtherMethod),
         ];
         for (method, path, expected) in cases {

@@ -14,7 +14,7 @@ use crate::hub::refusal::Refusal;
 use crate::hub::reply::Reply;
 
 const MAX_ITEM_COUNT: &str = "x-ms-max-item-count";
-const CONTINUATION: &str = "x-ms-continuation";
+pub(super) const CONTINUATION: &str = "x-ms-continuation";
 const ITEM_TYPE: HeaderName = HeaderName::from_static("x-ms-item-type");
 
 /// Rows of a page, unless asked for fewer or more.
@@ -42,13 +42,7 @@ pub(super) fn answer(asked: &Asked<'_>) -> Result<Reply, Refusal> {
     let body: Body = asked.json()?;
     let query =
         query::parse(&body.query).map_err(|why| Refusal::argument(why.to_string().replace(';', ",")))?;
-    let size =
-        match asked.header(MAX_ITEM_COUNT) {
-            None => USUAL,
-            Some(text) => text.trim().parse().ok().filter(|size| *size > 0).ok_or_else(|| {
-                Refusal::argument(format!("{MAX_ITEM_COUNT}: '{text}' is no number of rows"))
-            })?,
-        };
+    let size = page_size(asked)?;
     let from = asked
         .header(CONTINUATION)
         .filter(|token| !token.is_empty())
@@ -57,7 +51,7 @@ pub(super) fn answer(asked: &Asked<'_>) -> Result<Reply, Refusal> {
     let given = from.as_ref().map_or(0, |from| from.given);
     let left = query.top.map_or(usize::MAX, |top| top.saturating_sub(given));
     let mut rows = rows(asked, &query, from.as_ref().map(|from| from.after.as_str()));
-    let size = size.min(MOST).min(left);
+    let size = size.min(left);
     let more = rows.len() > size && left > size;
     rows.truncate(size);
     let next = rows.last().filter(|_| more).map(|(key, _)| Continuation {
@@ -67,10 +61,10 @@ pub(super) fn answer(asked: &Asked<'_>) -> Result<Reply, Refusal> {
     });
     let rows: Value = rows.into_iter().map(|(_, row)| row).collect();
     let mut reply = asked.shown(&rows);
-    let kind = if query.select == Select::All {
-        "Twin"
-    } else {
-        "Raw"
+    let kind = match (&query.select, query.from) {
+        (Select::Columns(_), _) => "Raw",
+        (Select::All, Collection::Jobs) => "DeviceJob",
+        (Select::All, _) => "Twin",
     };
     reply
         .headers_mut()
@@ -81,6 +75,17 @@ pub(super) fn answer(asked: &Asked<'_>) -> Result<Reply, Refusal> {
             .insert(HeaderName::from_static(CONTINUATION), token);
     }
     Ok(reply)
+}
+
+/// How many rows a page holds.
+pub(super) fn page_size(asked: &Asked<'_>) -> Result<usize, Refusal> {
+    let Some(text) = asked.header(MAX_ITEM_COUNT) else {
+        return Ok(USUAL);
+    };
+    let size: Option<usize> = text.trim().parse().ok().filter(|size| *size > 0);
+    let size =
+        size.ok_or_else(|| Refusal::argument(format!("{MAX_ITEM_COUNT}: '{text}' is no number of rows")))?;
+    Ok(size.min(MOST))
 }
 
 /// The rows behind `after`, each with the key that a page goes on from.
@@ -110,6 +115,12 @@ fn documents(asked: &Asked<'_>, from: Collection) -> Vec<(String, Value)> {
             .into_iter()
             .map(|(id, entry)| (id, document::of_device(asked.hub, &entry, asked.stamp.now_ms)))
             .collect(),
+        Collection::Jobs => {
+            let jobs = asked.hub.jobs.all();
+            let mut documents: Vec<_> = jobs.iter().flat_map(|job| job.tasks()).collect();
+            documents.sort_by(|(left, _), (right, _)| left.cmp(right));
+            documents
+        }
         Collection::Modules => {
             let mut documents: Vec<(String, Value)> = devices
                 .iter()

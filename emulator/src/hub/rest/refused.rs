@@ -43,6 +43,27 @@ impl Refusal {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "TooManyModulesOnDevice", text)
     }
 
+    /// 404002.
+    pub(super) fn no_job(id: &str) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "JobNotFound",
+            format!("There is no job {id}"),
+        )
+    }
+
+    /// 409: a job of this id was there before.
+    pub(super) fn job_exists(id: &str) -> Self {
+        let text = format!("A job with ID '{id}' already exists.");
+        Self::new(StatusCode::CONFLICT, "JobAlreadyExists", text)
+    }
+
+    /// 412003: it cannot be cancelled any more.
+    pub(super) fn job_ended(id: &str, status: &str) -> Self {
+        let text = format!("The job {id} is {status} already");
+        Self::new(StatusCode::PRECONDITION_FAILED, "JobRunPreconditionFailed", text)
+    }
+
     /// Not an answer of the hub's: the emulator says what it does not do.
     pub(super) fn not_offered(what: &str) -> Self {
         let text = format!("{what}: not offered by this emulator");

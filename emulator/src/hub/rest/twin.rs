@@ -13,7 +13,7 @@ use crate::hub::{Inner, document};
 
 /// What may be changed of a twin. SDKs send whole twins back; the rest is passed over.
 #[derive(Deserialize)]
-struct Change {
+pub(super) struct Change {
     tags: Option<Value>,
     properties: Option<Properties>,
 }
@@ -32,15 +32,24 @@ pub(super) fn get(asked: &Asked<'_>, target: &Target) -> Result<Reply, Refusal> 
 /// Merges (PATCH), or puts in place of what is there (PUT).
 pub(super) fn change(asked: &Asked<'_>, target: &Target, replaces: bool) -> Result<Reply, Refusal> {
     let change: Change = asked.json()?;
-    let desired = change.properties.and_then(|all| all.desired);
     let edit = if replaces {
-        Edit::replace(desired, change.tags)
+        change.replaced()
     } else {
-        Edit::merge(desired, change.tags)
+        change.merged()
     };
     let condition = asked.condition().unwrap_or(Condition::None);
     let document = self::edit(asked.hub, target, edit, &condition, asked.stamp.now_ms)?;
     Ok(shown(asked, &document))
+}
+
+impl Change {
+    pub(super) fn merged(self) -> Edit {
+        Edit::merge(self.properties.and_then(|all| all.desired), self.tags)
+    }
+
+    fn replaced(self) -> Edit {
+        Edit::replace(self.properties.and_then(|all| all.desired), self.tags)
+    }
 }
 
 /// Changes a twin, if the condition is met; returns all of it.
