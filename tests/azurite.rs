@@ -35,7 +35,6 @@ scenarios! {
     two_worker_processes_poll_each_source_once
     four_worker_processes_poll_each_source_once
     one_two_and_four_processes_on_cosmos_poll_each_source_once
-    two_and_four_processes_keep_a_backends_requests_a_minute
 }
 
 /// The double's own queue is not the real one: what it does of it must be the same.

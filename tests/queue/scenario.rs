@@ -194,55 +194,6 @@ pub async fn one_two_and_four_processes_on_cosmos_poll_each_source_once(queue: A
     }
 }
 
-/// Requests a minute, of which a tenth may come at once.
-const A_MINUTE: usize = 120;
-
-/// A backend's budget of requests a minute over several processes: within a job it is one process' own, and each process that had
-/// the shard adds no more than the tenth that it may ask at once.
-pub async fn two_and_four_processes_keep_a_backends_requests_a_minute(queue: Arc<dyn Queue>) {
-    const TICKS: usize = 2;
-    for count in [2, 4] {
-        let backend = sites().await;
-        let mut world = World::new(Arc::clone(&queue), &crowd(&backend)).await;
-        world.set("BACKEND_REQUESTS", &A_MINUTE.to_string());
-        let mut hosts = Vec::new();
-        for _ in 0..count {
-            hosts.push(world.host().await);
-        }
-        let mut handed = 0;
-        for _ in 0..TICKS {
-            handed += tick(&hosts[0]).await.messages;
-            until_jobs(&hosts, handed).await;
-            tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
-        }
-        let had = had_the_sites(&hosts);
-        let processes = had.values().flatten().collect::<BTreeSet<_>>().len();
-        let asked: Vec<i64> = backend.latest().iter().map(|asked| asked.at_ms).collect();
-        assert!(asked.len() > SITES && asked.is_sorted(), "{asked:?}");
-        let (burst, a_second) = (A_MINUTE / 10, A_MINUTE / 60);
-        // Any stretch of time: a burst for each process, and so many a second; each may be at the end of a step of its pace,
-        // and on a busy machine a request arrives up to three seconds after it was granted. Without a budget all sites ask at once.
-        for (first, from) in asked.iter().enumerate() {
-            for (last, until) in asked.iter().enumerate().skip(first) {
-                let seconds = usize::try_from((until - from + 999) / 1_000).unwrap();
-                let count = last - first + 1;
-                assert!(
-                    count <= (burst + 1) * processes + a_second * (seconds + 3),
-                    "{count} requests within {seconds} s by {processes} processes"
-                );
-            }
-        }
-        let took = asked[asked.len() - 1] - asked[0];
-        println!(
-            "{count} worker processes, {processes} of them had the backend: {} requests in {took} ms",
-            asked.len()
-        );
-        for host in hosts {
-            assert!(host.stop().await);
-        }
-    }
-}
-
 const SITES: usize = 24;
 const READERS: usize = 60;
 
