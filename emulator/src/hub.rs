@@ -3,12 +3,14 @@
 //! Takes `POST /devices/{id}/messages/events` (one message, or a batch) and MQTT publications (port 8883, or WebSocket
 //! on the HTTPS port), checks tokens, sizes, rates and the daily quota as the service documents them, answers with its
 //! status codes and bodies (or closes the connection, and tells why), and fails on demand.
-//! Cloud-to-device messages wait, are locked, settled and counted for either transport; they are sent over the
-//! control API, as are desired properties and direct methods. Files are uploaded to the hub's own port. The service side
-//! is there over HTTPS, for holders of policies with the right for it. No AMQP.
+//! Cloud-to-device messages wait, are locked, settled and counted for either transport; they are sent over AMQP (port
+//! 5671, or WebSocket) or over the control API, as are desired properties and direct methods. Feedback on them and
+//! notices of uploaded files are received over AMQP. Files are uploaded to the hub's own port. The rest of the service
+//! side is there over HTTPS, for holders of policies with the right for it. Devices do not connect over AMQP.
 //!
 //! Known differences: names of application properties sent as headers arrive in lower case (the HTTP library
-//! folds them); a batch keeps their case. Each message of a batch is metered by itself.
+//! folds them); a batch keeps their case. Each message of a batch is metered by itself. Over AMQP, feedback is not held
+//! back until a batch is full, and delivery tags are counters, where Azure's are GUIDs (C#'s receivers read them as such).
 //!
 //! # Layout
 //!
@@ -17,7 +19,8 @@
 //! - `listen`: where it listens.
 //! - `service`: the way of a request, on one screen. `route`, `body`, `access`, `message`, `batch`: its steps, in order.
 //! - `mqtt`: the same over MQTT. `presence`: who is connected. [`Closed`]: why connections were closed.
-//! - [`Devicebound`] and `devicebound`: cloud-to-device messages.
+//! - `amqp`: back ends over AMQP. `websocket`: both inside WebSocket, on the HTTPS port.
+//! - [`Devicebound`] and `devicebound`: cloud-to-device messages. `servicebound`: feedback, and notices of files.
 //! - [`Upload`] and `upload`: files that devices upload.
 //! - `twin`: device twins. [`Method`] and `method`: direct methods.
 //! - `rest`: the service side. `query`: its query language, over `document`, twins as it sees them.
@@ -30,6 +33,7 @@
 //! - [`Args`], [`run`]: hub and DPS for people, at the command line.
 
 pub(crate) mod access;
+mod amqp;
 mod authorities;
 mod batch;
 pub(crate) mod body;
@@ -61,10 +65,12 @@ pub(crate) mod reply;
 mod rest;
 pub(crate) mod route;
 mod service;
+mod servicebound;
 mod stats;
 pub mod token;
 mod twin;
 mod upload;
+mod websocket;
 
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
@@ -86,6 +92,7 @@ pub use identity::{Authentication, Device, NotAThumbprint, Thumbprint};
 pub(crate) use inner::Inner;
 pub use key::{Key, KeyError};
 pub use listen::StartError;
+use listen::listener_on;
 pub(crate) use listen::{address, bind, url};
 pub use method::{Answered, Method, NoAnswer};
 #[cfg(fuzzing)]
@@ -114,7 +121,7 @@ impl Hub {
         };
         let mut names = vec![options.host_name.clone()];
         names.extend(
-            [Some(options.bind), options.mqtt]
+            [Some(options.bind), options.mqtt, options.amqp]
                 .into_iter()
                 .flatten()
                 .map(|addr| addr.ip().to_string()),
@@ -123,13 +130,8 @@ impl Hub {
         let config = authority.server_config(&names)?;
         let listener = bind(options.bind).await?;
         let https = address(&listener, options.bind)?;
-        let mqtt = match options.mqtt {
-            None => None,
-            Some(asked) => {
-                let listener = bind(asked).await?;
-                Some((address(&listener, asked)?, listener))
-            }
-        };
+        let mqtt = listener_on(options.mqtt).await?;
+        let amqp = listener_on(options.amqp).await?;
         let control = options.control;
         let inner = Arc::new(Inner::new(options).map_err(tls::Error::from)?);
         let control = match control {
@@ -151,11 +153,16 @@ impl Hub {
             config,
             addr: https,
             mqtt: mqtt.as_ref().map(|(addr, _)| *addr),
+            amqp: amqp.as_ref().map(|(addr, _)| *addr),
             serving: Mutex::default(),
             control,
         };
         let hub = Self(Arc::new(running));
-        hub.listen(listener, mqtt.map(|(_, listener)| listener));
+        hub.listen(
+            listener,
+            mqtt.map(|(_, listener)| listener),
+            amqp.map(|(_, listener)| listener),
+        );
         Ok(hub)
     }
 
@@ -167,6 +174,11 @@ impl Hub {
     /// Where the hub listens for MQTT over TLS, if it does. A DPS started on this hub answers here too.
     pub fn mqtt_addr(&self) -> Option<SocketAddr> {
         self.0.mqtt
+    }
+
+    /// Where the hub listens for AMQP over TLS, if it does.
+    pub fn amqp_addr(&self) -> Option<SocketAddr> {
+        self.0.amqp
     }
 
     /// The hub's address as a URL, on `localhost` where that is where it listens.
@@ -322,11 +334,12 @@ impl Hub {
     /// The end of an outage: listens again, on the same address.
     pub async fn come_up(&self) -> Result<(), StartError> {
         let listener = bind(self.0.addr).await?;
-        let mqtt = match self.0.mqtt {
-            Some(addr) => Some(bind(addr).await?),
-            None => None,
-        };
-        self.listen(listener, mqtt);
+        let [mqtt, amqp] = [listener_on(self.0.mqtt).await?, listener_on(self.0.amqp).await?];
+        self.listen(
+            listener,
+            mqtt.map(|(_, listener)| listener),
+            amqp.map(|(_, listener)| listener),
+        );
         Ok(())
     }
 
@@ -334,13 +347,14 @@ impl Hub {
         &self.0.inner
     }
 
-    fn listen(&self, listener: TcpListener, mqtt: Option<TcpListener>) {
+    fn listen(&self, listener: TcpListener, mqtt: Option<TcpListener>, amqp: Option<TcpListener>) {
         let inner = self.0.inner.clone();
         let opened = inner.counters.connections.clone();
         let mqtt = mqtt.map(|mqtt| mqtt::listen(mqtt, &self.0.config, inner.clone(), opened.clone()));
+        let amqp = amqp.map(|amqp| amqp::listen(amqp, &self.0.config, inner.clone(), opened.clone()));
         let service = service_fn(move |request| service::answer(inner.clone(), request));
         let https = tls::serve(listener, self.0.config.clone(), service, opened);
-        *self.serving() = mqtt.into_iter().chain([https]).collect();
+        *self.serving() = mqtt.into_iter().chain(amqp).chain([https]).collect();
     }
 
     fn serving(&self) -> std::sync::MutexGuard<'_, Vec<Serving>> {
@@ -355,6 +369,7 @@ struct Running {
     config: Arc<ServerConfig>,
     addr: SocketAddr,
     mqtt: Option<SocketAddr>,
+    amqp: Option<SocketAddr>,
     /// Empty during an outage.
     serving: Mutex<Vec<Serving>>,
     control: Option<(SocketAddr, AbortHandle)>,

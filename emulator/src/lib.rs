@@ -4,7 +4,9 @@
 //!
 //! - [`tls`]: the emulators' own certificate authority and server certificates.
 //! - [`certificate`]: certificates for devices, at the command line.
+//! - `amqp`: AMQP 1.0 as the hub serves it to back ends.
 //! - `mqtt`: MQTT 3.1.1 as hub and DPS serve it.
+//! - `websocket`: both of them inside WebSocket.
 //! - [`hub`]: Azure IoT Hub, device side over HTTPS and MQTT, and the feed of what arrived.
 //! - [`dps`]: the Device Provisioning Service over HTTPS and MQTT.
 //! - [`readers`]: bitShake SmartReaders (Tasmota over HTTP) with moving values.
@@ -14,6 +16,7 @@
 //! - [`demo`]: all of them together, for people.
 //! - [`measure`]: what the benchmarks run against.
 
+mod amqp;
 pub mod certificate;
 pub mod demo;
 pub mod dps;
@@ -25,3 +28,4 @@ mod mqtt;
 pub mod rapidm2m;
 pub mod readers;
 pub mod tls;
+mod websocket;

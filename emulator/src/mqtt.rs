@@ -8,7 +8,6 @@
 //! - `connection`: the life of one connection, from CONNECT on.
 //! - `packets`: bytes to packets. `publication`: what a service sends.
 //! - `service`: what hub and DPS decide: who may connect, and what a packet means.
-//! - `websocket`: the same inside WebSocket frames.
 //! - `closing`: why a connection was closed.
 
 mod closing;
@@ -16,7 +15,6 @@ mod connection;
 mod packets;
 mod publication;
 mod service;
-mod websocket;
 
 pub(crate) use closing::Closing;
 pub(crate) use connection::serve;
@@ -28,4 +26,3 @@ pub(crate) use packets::LARGEST_TOPIC;
 pub(crate) use packets::{Packet, decoded};
 pub(crate) use publication::Publication;
 pub(crate) use service::{Refused, Service, Session};
-pub(crate) use websocket::{Bytes as WebSocketBytes, accepts};

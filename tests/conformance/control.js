@@ -34,6 +34,9 @@ const twin = () => ask('GET', own('twin'));
 /** Calls a direct method of the device; gives its status and payload. */
 const call = (methodName, payload) => ask('POST', own('methods'), { methodName, payload, connectTimeoutInSeconds: 5 });
 
+/** What waits for the device. */
+const waiting = async () => (await ask('GET', own('messages'))).waiting;
+
 /** Throws away what waits for the device. */
 const purge = () => ask('DELETE', own('messages'));
 
@@ -85,4 +88,4 @@ const next = (client) => new Promise((resolve, reject) => {
   client.once('error', reject);
 });
 
-module.exports = { ask, call, changeTwin, next, own, purge, same, sample, settled, stats, toDevice, twin };
+module.exports = { ask, call, changeTwin, next, own, purge, same, sample, settled, stats, toDevice, twin, waiting };

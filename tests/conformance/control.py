@@ -48,6 +48,16 @@ def call(name, payload):
     return ask("POST", own("methods"), {"methodName": name, "payload": payload, "connectTimeoutInSeconds": 5})
 
 
+def waiting():
+    """What waits for the device."""
+    return ask("GET", own("messages"))["waiting"]
+
+
+def purge():
+    """Throws away what waits for the device."""
+    ask("DELETE", own("messages"))
+
+
 def settled(sequence, expected):
     """Waits until a message has become something, and fails if it is something else than expected."""
     for _ in range(200):

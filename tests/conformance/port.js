@@ -1,10 +1,10 @@
-// Preloaded (`node --require`) where port 443 or 8883 cannot be bound: Microsoft's Node SDKs dial no others.
-// What is dialled there goes to HUB_HTTPS_PORT or HUB_MQTT_PORT; nothing else of the SDK is touched.
+// Preloaded (`node --require`) where port 443, 8883 or 5671 cannot be bound: Microsoft's Node SDKs dial no others.
+// What is dialled there goes to HUB_HTTPS_PORT, HUB_MQTT_PORT or HUB_AMQP_PORT; nothing else of the SDK is touched.
 'use strict';
 
 const tls = require('tls');
 
-const ports = { 443: process.env.HUB_HTTPS_PORT, 8883: process.env.HUB_MQTT_PORT };
+const ports = { 443: process.env.HUB_HTTPS_PORT, 8883: process.env.HUB_MQTT_PORT, 5671: process.env.HUB_AMQP_PORT };
 const dial = tls.connect;
 tls.connect = function (options, ...rest) {
   if (options && typeof options === 'object' && !options.socket) {

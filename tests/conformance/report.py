@@ -3,7 +3,7 @@
     HUB_DEVICE                               connection string of a device
     HUB_CONTROL                              URL of the hub's control API
     HUB_CA                                   PEM file of the authority that signed the hub's certificate
-    HUB_HTTPS_PORT, HUB_MQTT_PORT            the hub's ports
+    HUB_HTTPS_PORT, HUB_MQTT_PORT, HUB_AMQP_PORT    the hub's ports
     DPS_HOST, DPS_ID_SCOPE, DPS_GROUP_KEY    the service, its scope and the key of its enrolment group
 """
 
@@ -33,7 +33,8 @@ logging.disable(logging.CRITICAL)
 
 def gap(transport):
     """Why the SDK cannot reach the hub over this transport, or None."""
-    needed, variable = (8883, "HUB_MQTT_PORT") if transport == "MQTT" else (443, "HUB_HTTPS_PORT")
+    ports = {"MQTT": (8883, "HUB_MQTT_PORT"), "AMQP": (5671, "HUB_AMQP_PORT")}
+    needed, variable = ports.get(transport, (443, "HUB_HTTPS_PORT"))
     if os.environ[variable] == str(needed):
         return None
     return f"the SDK dials port {needed}, which the hub could not have: free it, or run as a user who may bind it"

@@ -73,6 +73,7 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<(), Failure> {
         "service_rest.js",
         "provisioning_service.js",
         "certificates.js",
+        "service_amqp.js",
     ] {
         let program = hub.tell(sdks.node(project, &scripts, script, hub.remap(&scripts).as_deref()));
         rows.extend(rows_of(script, program, &hub)?);
@@ -82,6 +83,7 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<(), Failure> {
         "device_mqtt.py",
         "service_rest.py",
         "certificates.py",
+        "service_amqp.py",
     ] {
         let program = hub.tell(sdks.python(project, &scripts.join(script)));
         rows.extend(rows_of(script, program, &hub)?);

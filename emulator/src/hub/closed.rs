@@ -1,4 +1,4 @@
-//! Why MQTT connections were closed: what the real hub never says.
+//! Why MQTT connections were closed and AMQP clients refused: what the real hub never says.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -9,7 +9,7 @@ const KEPT: usize = 1000;
 /// A connection that the hub, or the DPS behind it, has closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
-    /// The client id; `None` if the connection ended before CONNECT told it.
+    /// The client id, or the policy over AMQP; `None` if the connection ended before it was told or proven.
     pub client: Option<String>,
     /// When, milliseconds since 1970 by the hub's clock.
     pub at: i64,

@@ -1,20 +1,21 @@
 //! Hub and DPS at the command line.
 
+mod line;
+
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::Parser;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::registry::is_device_id;
-use super::reply::rfc3339;
-use super::{Arrived, Device, Hub, HubOptions, Key, KeyError, Limits, Policy, StartError, Tier};
+use super::{Device, Hub, HubOptions, Key, KeyError, Limits, Policy, StartError, Tier};
 use crate::dps::{self, Central, Dps, DpsOptions, Group};
 use crate::tls::{self, Authority, Certificate};
+use line::line;
 
-/// Azure IoT Hub and DPS on loopback: devices over HTTPS and MQTT, services over HTTPS.
+/// Azure IoT Hub and DPS on loopback: devices over HTTPS and MQTT, services over HTTPS and AMQP.
 ///
 /// Keys and certificates are made at the first start and kept in --dir, so that connection strings stay the
 /// same. Arriving messages are shown, one a line, until Ctrl-C.
@@ -27,13 +28,16 @@ pub struct Args {
     /// Port of hub and DPS (MQTT over TLS); SDKs dial 8883. 0 takes a free one.
     #[arg(long, default_value_t = 8883)]
     pub mqtt_port: u16,
+    /// Port of the hub for back ends (AMQP over TLS); SDKs dial 5671. 0 takes a free one.
+    #[arg(long, default_value_t = 5671)]
+    pub amqp_port: u16,
     /// Port of the DPS (HTTPS). The hub's own port serves both, for SDKs that know port 443 only.
     #[arg(long, default_value_t = 8444)]
     pub dps_port: u16,
     /// Port of the control API (HTTP, loopback): feed, counters, faults, devices. `curl` it for a list.
     #[arg(long, default_value_t = 8445)]
     pub control_port: u16,
-    /// Address to listen on for HTTPS and MQTT.
+    /// Address to listen on for HTTPS, MQTT and AMQP.
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub bind: IpAddr,
     /// Where keys and certificates are kept.
@@ -108,7 +112,7 @@ Examples:
     -u 'localhost/meter-001/?api-version=2021-04-12' -P 'SharedAccessSignature sr=…' \\
     -t devices/meter-001/messages/events/ -m '{\"Wh\":1}'
 
-  # why the hub closed an MQTT connection
+  # why the hub closed an MQTT connection, or refused an AMQP client
   curl localhost:8445/closed
 
   # over HTTPS, the Node and Python SDKs dial port 443
@@ -200,6 +204,7 @@ impl Started {
         let hub = Hub::start(HubOptions {
             bind: SocketAddr::new(args.bind, args.port),
             mqtt: Some(SocketAddr::new(args.bind, args.mqtt_port)),
+            amqp: Some(SocketAddr::new(args.bind, args.amqp_port)),
             control: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, args.control_port))),
             host_name: args.host_name.clone(),
             authority: Some(authority),
@@ -237,6 +242,9 @@ impl Started {
         if let Some(mqtt) = hub.mqtt_addr() {
             writeln!(out, "mqtt     {}", super::url("mqtts", mqtt))?;
         }
+        if let Some(amqp) = hub.amqp_addr() {
+            writeln!(out, "amqp     {}", super::url("amqps", amqp))?;
+        }
         writeln!(out, "dps      {}  (id scope {})", dps.url(), dps.id_scope())?;
         if let Some(control) = hub.control_addr() {
             writeln!(out, "control  http://{control}")?;
@@ -271,30 +279,6 @@ fn device_id(text: &str) -> Result<String, String> {
     } else {
         Err("a device id has 1 to 128 letters, digits and -:.+%_#*?!(),=@$'".to_owned())
     }
-}
-
-/// One message on one line: what fits a terminal of its body.
-fn line(message: &Arc<Arrived>) -> String {
-    let text = String::from_utf8_lossy(&message.body);
-    let mut body: String = text.chars().take(100).filter(|c| !c.is_control()).collect();
-    if text.len() > body.len() {
-        body.push('…');
-    }
-    let properties: Vec<String> = message
-        .properties
-        .iter()
-        .map(|(k, v)| format!("{k}={v}"))
-        .collect();
-    format!(
-        "{:>6}  {}  {}  {} B  {} u  {}  {}  {body}",
-        message.number,
-        rfc3339(message.at),
-        message.device,
-        message.body.len(),
-        message.units,
-        message.message_id.as_deref().unwrap_or("-"),
-        properties.join(" "),
-    )
 }
 
 /// The key that all others derive from, made at the first start. Readable by the owner alone.
@@ -350,7 +334,13 @@ mod tests {
     async fn a_second_start_prints_the_same_credentials() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().join("new");
-        let ports = ["--port=0", "--mqtt-port=0", "--dps-port=0", "--control-port=0"];
+        let ports = [
+            "--port=0",
+            "--mqtt-port=0",
+            "--amqp-port=0",
+            "--dps-port=0",
+            "--control-port=0",
+        ];
         let dir = format!("--dir={}", dir.display());
         let args = Args::parse_from([&["hub", &dir, "--device=a", "--device=b"], &ports[..]].concat());
         let mut starts = Vec::new();
@@ -387,28 +377,5 @@ mod tests {
             error.contains("group.key") && error.contains("3 bytes"),
             "{error}"
         );
-    }
-
-    #[test]
-    fn a_message_is_one_line_whatever_it_holds() {
-        let message = Arrived {
-            number: 7,
-            device: "m".to_owned(),
-            at: 0,
-            message_id: None,
-            content_type: None,
-            content_encoding: None,
-            creation_time: None,
-            properties: [("a".to_owned(), "b".to_owned())].into(),
-            system: Default::default(),
-            body: "{\n\u{1b}[2J}".repeat(60).into(),
-            units: 1,
-        };
-        let line = line(&message.into());
-        assert!(
-            line.starts_with("     7  1970-01-01T00:00:00.000Z  m  420 B  1 u  -  a=b  {[2J}"),
-            "{line}"
-        );
-        assert!(line.ends_with('…') && !line.contains(char::is_control), "{line}");
     }
 }

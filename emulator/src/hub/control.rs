@@ -9,7 +9,7 @@
 //! | `GET /feed?after=N&limit=M` | messages kept with a number above N (0), oldest first, M (1000) at most; `last=L` begins at the L newest |
 //! | `GET /feed/stream?after=N&last=L` | the same, then every new message as it arrives, one JSON document a line |
 //! | `GET /stats` | counters |
-//! | `GET /closed` | why MQTT connections were closed, oldest first: client, time, reason |
+//! | `GET /closed` | why MQTT connections were closed and AMQP clients refused, oldest first: client, time, reason |
 //! | `POST /faults` | `{"times":3,"device":"meter-001","fault":{"status":{"code":503,"retry_after":5}}}` |
 //! | `GET /faults` | the armed faults, in the order they are met |
 //! | `DELETE /faults` | takes armed faults back |
@@ -101,7 +101,7 @@ GET    /dps                      enrolments and registrations
 GET    /feed?after=N&limit=M     messages kept, oldest first; last=L begins at the L newest
 GET    /feed/stream?after=N      the same, then new ones as they arrive, one JSON document a line
 GET    /stats                    counters
-GET    /closed                   why MQTT connections were closed, oldest first
+GET    /closed                   why MQTT connections were closed and AMQP clients refused, oldest first
 POST   /faults                   {\"times\":3,\"device\":\"meter-001\",\"fault\":{\"status\":{\"code\":503,\"retry_after\":5}}}
                                  other faults: \"reset\", \"reset_mid_body\", \"reset_after_accept\", {\"delay\":250}, {\"clock_skew\":-600}
 GET    /faults                   the armed ones

@@ -9,11 +9,12 @@ pub(super) mod https;
 mod queue;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use super::servicebound::{Feedback, Servicebound};
 use queue::Queue;
 pub use queue::{Full, Outcome, Settled};
 pub(super) use queue::{Lock, Received};
@@ -71,9 +72,13 @@ pub enum NotSent {
 }
 
 /// The messages of one device.
-#[derive(Default)]
 pub(crate) struct Mailbox {
+    device: String,
+    /// Tells devices apart that had the same id one after the other.
+    generation: String,
     queue: Mutex<Queue>,
+    /// What senders are told.
+    feedback: Arc<Servicebound>,
     /// Wakes the device's connection.
     pub(super) changed: Notify,
 }
@@ -103,6 +108,16 @@ impl Devicebound {
 }
 
 impl Mailbox {
+    pub(super) fn new(device: &str, generation: &str, feedback: Arc<Servicebound>) -> Self {
+        Self {
+            device: device.to_owned(),
+            generation: generation.to_owned(),
+            queue: Mutex::default(),
+            feedback,
+            changed: Notify::new(),
+        }
+    }
+
     /// Takes a message; returns its sequence number.
     pub(super) fn send(&self, mut message: Devicebound, now_ms: i64) -> Result<u64, NotSent> {
         let size = message.size();
@@ -119,34 +134,52 @@ impl Mailbox {
             return Err(NotSent::Expiry);
         }
         message.expires_ms = Some(expires_ms);
-        let sequence = self.queue().add(message, now_ms)?;
+        let sequence = self.with(now_ms, |queue| queue.add(message, now_ms))?;
         self.changed.notify_waiters();
         Ok(sequence)
     }
 
     /// Locks the next message. The lock lasts until `locked_until_ms`, or until it is settled.
     pub(super) fn receive(&self, now_ms: i64, locked_until_ms: i64) -> Option<Received> {
-        self.queue().receive(now_ms, locked_until_ms)
+        self.with(now_ms, |queue| queue.receive(now_ms, locked_until_ms))
     }
 
     /// Settles a locked message; `false` if the lock is lost.
     pub(super) fn settle(&self, lock: &Lock, outcome: Option<Outcome>, now_ms: i64) -> bool {
-        let settled = self.queue().settle(lock, outcome, now_ms);
+        let settled = self.with(now_ms, |queue| queue.settle(lock, outcome, now_ms));
         self.changed.notify_waiters();
         settled
     }
 
     /// What waits (locked ones too), and what was settled, oldest first.
     pub(super) fn view(&self, now_ms: i64) -> (Vec<Received>, Vec<Settled>) {
-        self.queue().view(now_ms)
+        self.with(now_ms, |queue| queue.view(now_ms))
     }
 
     /// Throws away what waits; returns how many that were.
     pub(super) fn purge(&self, now_ms: i64) -> usize {
-        self.queue().purge(now_ms)
+        self.with(now_ms, |queue| queue.purge(now_ms))
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Takes out what has expired, which nobody else may look for.
+    pub(super) fn tidy(&self, now_ms: i64) {
+        self.with(now_ms, |queue| queue.tidy(now_ms));
+    }
+
+    /// Works on the queue, and then tells senders what has become of their messages.
+    fn with<T>(&self, now_ms: i64, work: impl FnOnce(&mut Queue) -> T) -> T {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = work(&mut queue);
+        let settled = queue.untold();
+        if !settled.is_empty() {
+            // Under the lock, so that it is told in the order in which it happened.
+            let feedback = Feedback {
+                device: &self.device,
+                generation: &self.generation,
+                settled,
+            };
+            self.feedback.tell(&feedback, now_ms);
+        }
+        done
     }
 }

@@ -159,11 +159,12 @@ fn arrived(number: u64, device: &str, at: i64, message: Message, units: u64) -> 
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::hub::servicebound::Servicebound;
     use crate::hub::{Device, Key};
 
     fn take(feed: &Feed, sizes: &[usize]) {
         let device = Device::new("m", Key::random().unwrap());
-        let entry = Entry::new(device, 0);
+        let entry = Entry::new(device, 0, Arc::new(Servicebound::feedback()));
         let message = |n: &usize| {
             (
                 Message {

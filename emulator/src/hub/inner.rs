@@ -10,6 +10,7 @@ use super::identity::Device;
 use super::options::HubOptions;
 use super::presence::Order;
 use super::registry::{Condition, Entry, Unwritten};
+use super::servicebound::Servicebound;
 use super::twin::{BadTwin, Edit, NotEdited};
 use super::{authorities, closed, fault, feed, jobs, meter, presence, registry, stats, upload};
 use crate::dps;
@@ -30,6 +31,10 @@ pub(crate) struct Inner {
     pub(super) jobs: jobs::Jobs,
     pub(super) uploads: upload::Uploads,
     pub(super) authorities: authorities::Authorities,
+    /// What back ends are told of the messages that they have sent to devices.
+    pub(super) feedback: Arc<Servicebound>,
+    /// What back ends are told of uploaded files.
+    pub(super) file_notices: Servicebound,
     /// A DPS without a listener of its own, served here too.
     pub(crate) guest: RwLock<Weak<dps::Inner>>,
 }
@@ -38,7 +43,8 @@ impl Inner {
     /// # Errors
     /// The operating system gives no random bytes.
     pub(super) fn new(options: HubOptions) -> Result<Self, rustls::Error> {
-        let registry = registry::Registry::new(options.clock.clone());
+        let feedback = Arc::new(Servicebound::feedback());
+        let registry = registry::Registry::new(options.clock.clone(), feedback.clone());
         for device in &options.devices {
             registry.put(device.clone());
         }
@@ -54,6 +60,8 @@ impl Inner {
             jobs: jobs::Jobs::default(),
             uploads: upload::Uploads::new(options.files.clone())?,
             authorities: authorities::Authorities::new(options.authorities.clone()),
+            feedback,
+            file_notices: Servicebound::file_notices(),
             guest: RwLock::new(Weak::new()),
             options,
         })
@@ -96,6 +104,13 @@ impl Inner {
             .get(id)
             .ok_or_else(|| NotSent::NoDevice(id.to_owned()))?;
         entry.mailbox.send(message, self.options.clock.now_ms())
+    }
+
+    /// Takes out messages that have expired at devices which do not ask for them, so that their senders are told.
+    pub(super) fn sweep(&self, now_ms: i64) {
+        for entry in self.registry.all().values() {
+            entry.mailbox.tidy(now_ms);
+        }
     }
 
     pub(crate) fn change_twin(

@@ -26,6 +26,19 @@ pub enum StartError {
     Tls(#[from] tls::Error),
 }
 
+/// Listens where it is asked for; with the address that it got.
+pub(super) async fn listener_on(
+    asked: Option<SocketAddr>,
+) -> Result<Option<(SocketAddr, TcpListener)>, StartError> {
+    match asked {
+        None => Ok(None),
+        Some(asked) => {
+            let listener = bind(asked).await?;
+            Ok(Some((address(&listener, asked)?, listener)))
+        }
+    }
+}
+
 /// Listens on `addr`.
 pub(crate) async fn bind(addr: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(addr)

@@ -6,7 +6,7 @@
 //!
 //! - `login`: CONNECT's client id and user name. `topic`: which topic means what. `bag`: the properties in it.
 //! - `session`: a device's connection. `deliveries`, `twin`, `calls`: what goes to the
-//!   device over it. `websocket`: the way in over the HTTPS port.
+//!   device over it.
 
 mod bag;
 mod calls;
@@ -17,13 +17,13 @@ mod login;
 mod session;
 mod topic;
 mod twin;
-mod websocket;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 
 use super::Inner;
@@ -35,7 +35,6 @@ use crate::tls::{self, Accepted, Chain, Serving};
 
 #[cfg(fuzzing)]
 pub use fuzzing::mqtt_packets;
-pub(super) use websocket::upgrade;
 
 /// Serves hub and DPS over MQTT and TLS on `listener`.
 pub(super) fn listen(
@@ -52,11 +51,25 @@ pub(super) fn listen(
         async move {
             let Accepted { mut stream, reset } = accepted;
             let chain = Chain::of(stream.get_ref().1.peer_certificates());
-            let door = Door { hub, chain };
-            let hangs_up = crate::mqtt::serve(&mut stream, &door, door.largest()).await;
+            let hangs_up = serve(&mut stream, hub, chain).await;
             reset.store(hangs_up, Ordering::Relaxed);
         }
     })
+}
+
+/// Serves one connection, whose client has presented `chain` to TLS; whether its end is to be a TCP reset.
+pub(super) async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    hub: Arc<Inner>,
+    chain: Option<Chain>,
+) -> bool {
+    let largest = largest(&hub);
+    crate::mqtt::serve(stream, &Door { hub, chain }, largest).await
+}
+
+/// Bytes of the largest packet.
+pub(super) fn largest(hub: &Inner) -> usize {
+    hub.options.limits.message_bytes + LARGEST_TOPIC + 16
 }
 
 /// Where clients come in.
@@ -64,13 +77,6 @@ struct Door {
     hub: Arc<Inner>,
     /// What the client presented to TLS.
     chain: Option<Chain>,
-}
-
-impl Door {
-    /// Bytes of the largest packet.
-    fn largest(&self) -> usize {
-        self.hub.options.limits.message_bytes + LARGEST_TOPIC + 16
-    }
 }
 
 #[async_trait]

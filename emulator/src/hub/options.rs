@@ -16,6 +16,9 @@ pub struct HubOptions {
     pub bind: SocketAddr,
     /// Where to listen for MQTT over TLS (Azure's port is 8883); port 0 takes a free one. `None`: no MQTT.
     pub mqtt: Option<SocketAddr>,
+    /// Where to listen for AMQP over TLS, for back ends (Azure's port is 5671); port 0 takes a free one. `None`: no
+    /// AMQP but over WebSocket.
+    pub amqp: Option<SocketAddr>,
     /// Where the control API listens (plain HTTP, loopback only); `None` for no control API.
     pub control: Option<SocketAddr>,
     /// The hub's own name, as it stands in connection strings and in `sr`. Tokens are checked against this
@@ -96,6 +99,7 @@ impl Default for HubOptions {
         Self {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             mqtt: None,
+            amqp: None,
             control: None,
             host_name: "localhost".to_owned(),
             authority: None,

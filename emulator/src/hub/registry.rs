@@ -16,6 +16,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::clock::Clock;
 use super::devicebound::Mailbox;
 use super::identity::Device;
+use super::servicebound::Servicebound;
 use super::stats::DeviceCounters;
 use super::twin::Shadow;
 
@@ -28,6 +29,8 @@ pub(crate) use record::Record;
 pub(crate) struct Registry {
     devices: RwLock<HashMap<String, Arc<Entry>>>,
     clock: Clock,
+    /// Where mailboxes tell what became of their messages.
+    feedback: Arc<Servicebound>,
 }
 
 /// A device, and what is kept for it whatever becomes of its keys.
@@ -43,13 +46,14 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// A device of which nothing is known yet.
-    pub(crate) fn new(device: Device, now_ms: i64) -> Self {
+    pub(super) fn new(device: Device, now_ms: i64, feedback: Arc<Servicebound>) -> Self {
+        let record = Record::new(now_ms);
         Self {
+            mailbox: Arc::new(Mailbox::new(&device.id, &record.generation_id, feedback)),
             device,
-            record: Record::new(now_ms),
+            record,
             activity: Arc::default(),
             counters: Arc::default(),
-            mailbox: Arc::default(),
             twin: Arc::default(),
             modules: Arc::default(),
         }
@@ -71,10 +75,12 @@ impl Entry {
 }
 
 impl Registry {
-    pub(crate) fn new(clock: Clock) -> Self {
+    /// No devices yet.
+    pub(super) fn new(clock: Clock, feedback: Arc<Servicebound>) -> Self {
         Self {
             devices: RwLock::default(),
             clock,
+            feedback,
         }
     }
 
@@ -93,7 +99,7 @@ impl Registry {
         let id = device.id.clone();
         let entry = Arc::new(match known {
             Some(known) => known.with(device, now_ms),
-            None => Entry::new(device, now_ms),
+            None => Entry::new(device, now_ms, self.feedback.clone()),
         });
         devices.insert(id, entry.clone());
         Ok(entry)
@@ -105,7 +111,7 @@ impl Registry {
             return known;
         }
         let mut devices = self.devices.write().unwrap_or_else(PoisonError::into_inner);
-        let entry = || Arc::new(Entry::new(new(), self.clock.now_ms()));
+        let entry = || Arc::new(Entry::new(new(), self.clock.now_ms(), self.feedback.clone()));
         devices.entry(id.to_owned()).or_insert_with(entry).clone()
     }
 

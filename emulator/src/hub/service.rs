@@ -20,7 +20,7 @@ use super::refusal::Refusal;
 use super::reply::{Reply, Stamp, retry_after};
 use super::rest::{self, Call};
 use super::route::{Route, has_api_version};
-use super::{Inner, access, batch, body, intake, mqtt, upload};
+use super::{Inner, access, batch, body, intake, upload, websocket};
 use crate::dps;
 use crate::tls::{Hangup, Presented};
 
@@ -34,7 +34,7 @@ pub(super) async fn answer(hub: Arc<Inner>, mut request: Request<Incoming>) -> R
     if upload::is_asked_for(request.uri().path()) {
         return Ok(upload::answer(&hub, request).await);
     }
-    match mqtt::upgrade(&hub, &mut request) {
+    match websocket::upgrade(&hub, &mut request) {
         None => {}
         Some(Ok(reply)) => return Ok(reply),
         Some(Err(refusal)) => {
@@ -139,7 +139,7 @@ fn handle(
         Route::Files(_, asked) => {
             let body = body.map_err(|_| Refusal::format("The request body is too large or broke off"))?;
             let host = header(HOST).unwrap_or(&hub.options.host_name);
-            return upload::https::answer(&hub.uploads, device, asked, &body, host, stamp);
+            return upload::https::answer(hub, device, asked, &body, host, stamp);
         }
         _ => {}
     }

@@ -130,15 +130,22 @@ impl Uploads {
         Ok((upload, pass))
     }
 
-    /// Ends an upload of `device` as it tells. Told twice, the first counts, as a repeated request must do no harm.
-    pub(super) fn end(&self, device: &str, id: &str, told: Told, now_ms: i64) -> Result<(), Refused> {
+    /// Ends an upload of `device` as it tells; returns the blob that is there by it. Told twice, the first counts, as a
+    /// repeated request must do no harm.
+    pub(super) fn end(
+        &self,
+        device: &str,
+        id: &str,
+        told: Told,
+        now_ms: i64,
+    ) -> Result<Option<String>, Refused> {
         let mut all = self.lock();
         let found = all
             .iter_mut()
             .find(|one| one.device == device && one.correlation_id == id);
         let upload = found.ok_or(Refused::Unknown)?;
         if upload.told.is_some() {
-            return Ok(());
+            return Ok(None);
         }
         if upload.expires_ms <= now_ms {
             return Err(Refused::Expired);
@@ -146,8 +153,9 @@ impl Uploads {
         if told.is_success && self.shelf.get(&upload.blob).is_none() {
             return Err(Refused::NoBlob);
         }
+        let there = told.is_success.then(|| upload.blob.clone());
         upload.told = Some(told);
-        Ok(())
+        Ok(there)
     }
 
     /// Whether a query opens the place of `blob`.

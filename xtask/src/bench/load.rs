@@ -191,6 +191,7 @@ fn hub(context: &Context) -> Outcome<Broker> {
             "--auto-create",
             "--port=0",
             "--mqtt-port=0",
+            "--amqp-port=0",
             "--dps-port=0",
             "--control-port=0",
         ])

@@ -14,6 +14,7 @@ use crate::project::Project;
 /// The ports that Microsoft's SDKs dial, and no others.
 const HTTPS: u16 = 443;
 const MQTT: u16 = 8883;
+const AMQP: u16 = 5671;
 
 /// The device that the scripts use.
 const DEVICE: &str = "conformance";
@@ -35,6 +36,8 @@ pub(crate) struct Hub {
     pub(super) port: u16,
     /// Where it listens for MQTT.
     pub(super) mqtt: u16,
+    /// Where it listens for AMQP.
+    pub(super) amqp: u16,
     /// Its name, and that of the DPS.
     pub(super) name: String,
     /// PEM file of the authority to trust.
@@ -57,7 +60,7 @@ pub(crate) struct Hub {
 pub(super) type Arrived = Value;
 
 impl Hub {
-    /// Starts a hub with keys of its own below `directory`, on ports 443 and 8883 where they can be had.
+    /// Starts a hub with keys of its own below `directory`, on ports 443, 8883 and 5671 where they can be had.
     pub(crate) fn start(project: &Project, directory: &Path) -> Result<Self, Failure> {
         Self::start_with(project, directory, &[])
     }
@@ -89,6 +92,7 @@ impl Hub {
                 format!("--host-name={}", place.name()),
                 format!("--port={}", place.https),
                 format!("--mqtt-port={}", place.mqtt),
+                format!("--amqp-port={}", place.amqp),
                 format!("--dir={}", directory.join("hub").display()),
             ])
             .args(more)
@@ -120,6 +124,7 @@ impl Hub {
         Ok(Self {
             port: port("hub ", "https")?,
             mqtt: port("mqtt ", "mqtts")?,
+            amqp: port("amqp ", "amqps")?,
             name: place.name(),
             trust: field("trust ")?.into(),
             device: field("device ")?.to_owned(),
@@ -144,6 +149,7 @@ impl Hub {
             .env("HUB_MQTT_PORT", self.mqtt.to_string())
             .env("HUB_CERTIFICATES", &self.certificates)
             .env("DPS_SERVICE", &self.dps_owner)
+            .env("HUB_AMQP_PORT", self.amqp.to_string())
             .env("DPS_HOST", &self.name)
             .env("DPS_ID_SCOPE", &self.id_scope)
             .env("DPS_GROUP_KEY", &self.group_key)
@@ -153,16 +159,16 @@ impl Hub {
 
     /// What Node has to load first where the hub is not on the usual ports.
     pub(crate) fn remap(&self, scripts: &Path) -> Option<PathBuf> {
-        (self.port != HTTPS || self.mqtt != MQTT).then(|| scripts.join("port.js"))
+        (self.port != HTTPS || self.mqtt != MQTT || self.amqp != AMQP).then(|| scripts.join("port.js"))
     }
 
     /// Where it is, for people, and what to do where an SDK cannot reach it.
     pub(crate) fn told(&self) -> String {
         let mut told = format!(
-            "Hub {}, HTTPS on port {}, MQTT on port {}",
-            self.name, self.port, self.mqtt
+            "Hub {}, HTTPS on port {}, MQTT on port {}, AMQP on port {}",
+            self.name, self.port, self.mqtt, self.amqp
         );
-        for (port, usual) in [(self.port, HTTPS), (self.mqtt, MQTT)] {
+        for (port, usual) in [(self.port, HTTPS), (self.mqtt, MQTT), (self.amqp, AMQP)] {
             if port != usual {
                 told += &format!(
                     "\nPort {usual} cannot be bound on any loopback address: Node gets to the hub through port.js, Python \
@@ -214,6 +220,7 @@ struct Place {
     address: IpAddr,
     https: u16,
     mqtt: u16,
+    amqp: u16,
 }
 
 impl Place {
@@ -227,6 +234,7 @@ impl Place {
                 address,
                 https: free(HTTPS),
                 mqtt: free(MQTT),
+                amqp: free(AMQP),
             }
         });
         let mut best: Option<Self> = None;
@@ -240,11 +248,15 @@ impl Place {
             address: Ipv4Addr::LOCALHOST.into(),
             https: 0,
             mqtt: 0,
+            amqp: 0,
         })
     }
 
     fn usual_ports(&self) -> i32 {
-        i32::from(self.https != 0) + i32::from(self.mqtt != 0)
+        [self.https, self.mqtt, self.amqp]
+            .map(|port| i32::from(port != 0))
+            .iter()
+            .sum()
     }
 
     /// What clients call the hub.

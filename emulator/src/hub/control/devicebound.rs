@@ -1,4 +1,4 @@
-//! Cloud-to-device messages over the control API: the service SDKs send them over AMQP alone.
+//! Cloud-to-device messages over the control API, for who has no AMQP: the service SDKs send them over that alone.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -51,6 +51,18 @@ pub enum Outcome {
     Purged,
 }
 
+impl Outcome {
+    /// Whether a sender with this `ack` wants to be told.
+    fn is_asked_for(self, ack: Option<&str>) -> bool {
+        match ack {
+            Some("full") => true,
+            Some("positive") => self == Self::Success,
+            Some("negative") => self != Self::Success,
+            _ => false,
+        }
+    }
+}
+
 /// A message that has left the queue; what Azure's feedback tells of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
@@ -68,6 +80,8 @@ pub struct Settled {
 pub(super) struct Queue {
     waiting: VecDeque<Waiting>,
     settled: VecDeque<Settled>,
+    /// Of those, what their senders have asked to be told and are not told yet.
+    untold: Vec<Settled>,
     last: u64,
 }
 
@@ -144,8 +158,13 @@ impl Queue {
         count
     }
 
+    /// What senders are to be told, in the order in which it happened; it is told once.
+    pub(super) fn untold(&mut self) -> Vec<Settled> {
+        std::mem::take(&mut self.untold)
+    }
+
     /// Opens locks that have timed out, and takes out what has expired or was delivered too often.
-    fn tidy(&mut self, now_ms: i64) {
+    pub(super) fn tidy(&mut self, now_ms: i64) {
         let mut at = 0;
         while let Some(waiting) = self.waiting.get_mut(at) {
             if waiting
@@ -174,12 +193,16 @@ impl Queue {
         if self.settled.len() == SETTLED {
             self.settled.pop_front();
         }
-        self.settled.push_back(Settled {
+        let settled = Settled {
             sequence: waiting.sequence,
             message_id: waiting.message.message_id.clone(),
             outcome,
             at: now_ms,
-        });
+        };
+        if outcome.is_asked_for(waiting.message.ack.as_deref()) {
+            self.untold.push(settled.clone());
+        }
+        self.settled.push_back(settled);
     }
 }
 
@@ -277,6 +300,35 @@ mod tests {
             outcomes(&mut queue),
             [(2, Outcome::Expired), (1, Outcome::Success)]
         );
+    }
+
+    #[test]
+    fn senders_are_told_what_they_asked_for_once() {
+        for (ack, told) in [
+            (None, &[][..]),
+            (Some("none"), &[]),
+            (Some("positive"), &[1]),
+            (Some("negative"), &[2, 3]),
+            (Some("full"), &[1, 2, 3]),
+        ] {
+            let mut queue = Queue::default();
+            for _ in 0..3 {
+                let message = Devicebound {
+                    ack: ack.map(str::to_owned),
+                    expires_ms: Some(1_000),
+                    ..Devicebound::default()
+                };
+                queue.add(message, 0).unwrap();
+            }
+            let (_, _, first) = receive(&mut queue, 0).unwrap();
+            let (_, _, second) = receive(&mut queue, 0).unwrap();
+            assert!(queue.settle(&first, Some(Outcome::Success), 1));
+            assert!(queue.settle(&second, Some(Outcome::Rejected), 2));
+            queue.tidy(1_000);
+            let untold: Vec<u64> = queue.untold().iter().map(|one| one.sequence).collect();
+            assert_eq!(untold, told, "{ack:?}");
+            assert!(queue.untold().is_empty());
+        }
     }
 
     #[test]

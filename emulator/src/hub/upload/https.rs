@@ -6,8 +6,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{CONTAINER, Refused, Told, Uploads};
+use crate::hub::Inner;
 use crate::hub::refusal::Refusal;
 use crate::hub::reply::{Reply, Stamp};
+use crate::hub::servicebound::FileNotice;
 
 /// Longest name of a blob, characters [docs: naming containers and blobs].
 const LONGEST_NAME: usize = 1024;
@@ -40,7 +42,7 @@ struct Notice {
 
 /// Answers a request of `device`. `host` is what the client called the hub, so it finds the place there, too.
 pub(in crate::hub) fn answer(
-    uploads: &Uploads,
+    hub: &Inner,
     device: &str,
     asked: &Files,
     body: &[u8],
@@ -48,8 +50,8 @@ pub(in crate::hub) fn answer(
     stamp: &Stamp,
 ) -> Result<Reply, Refusal> {
     match asked {
-        Files::Begin => begin(uploads, device, body, host, stamp),
-        Files::End(id) => end(uploads, device, id.as_deref(), body, stamp),
+        Files::Begin => begin(&hub.uploads, device, body, host, stamp),
+        Files::End(id) => end(hub, device, id.as_deref(), body, host, stamp),
     }
 }
 
@@ -75,10 +77,11 @@ fn begin(uploads: &Uploads, device: &str, body: &[u8], host: &str, stamp: &Stamp
 }
 
 fn end(
-    uploads: &Uploads,
+    hub: &Inner,
     device: &str,
     id: Option<&str>,
     body: &[u8],
+    host: &str,
     stamp: &Stamp,
 ) -> Result<Reply, Refusal> {
     let notice: Notice = serde_json::from_slice(body)
@@ -90,8 +93,25 @@ fn end(
         status_code: notice.status_code,
         status_description: notice.status_description.clone(),
     };
-    uploads.end(device, id, told, stamp.now_ms)?;
+    if let Some(blob) = hub.uploads.end(device, id, told, stamp.now_ms)? {
+        tell(hub, device, &blob, host, stamp.now_ms);
+    }
     Ok(stamp.reply(StatusCode::NO_CONTENT, Bytes::new()))
+}
+
+/// Tells back ends of a file that is there now.
+fn tell(hub: &Inner, device: &str, blob_name: &str, host: &str, now_ms: i64) {
+    let Some(blob) = hub.uploads.shelf.get(blob_name) else {
+        return;
+    };
+    let file = FileNotice {
+        device,
+        blob_name,
+        blob_uri: &format!("https://{host}/{CONTAINER}/{blob_name}"),
+        updated_ms: blob.written_ms,
+        bytes: blob.content.len() as u64,
+    };
+    hub.file_notices.uploaded(&file, now_ms);
 }
 
 impl From<Refused> for Refusal {

@@ -1,4 +1,4 @@
-//! MQTT inside WebSocket: packets need not begin or end with frames (MQTT 3.1.1, section 6).
+//! MQTT and AMQP inside WebSocket: packets need not begin or end with frames (MQTT 3.1.1, section 6).
 
 use std::io;
 use std::pin::Pin;
@@ -17,8 +17,12 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-/// The answer's headers, if the request's ask for MQTT over WebSocket; else what they lack.
-pub(crate) fn accepts(asked: &HeaderMap) -> Result<HeaderMap, &'static str> {
+/// The answer's headers and the subprotocol, if the request's headers ask for a WebSocket with one of `protocols`; else
+/// what they lack.
+pub(crate) fn accepts<'a>(
+    asked: &HeaderMap,
+    protocols: &[&'a str],
+) -> Result<(HeaderMap, &'a str), &'static str> {
     let has = |name, word: &str| {
         let values = asked
             .get_all(name)
@@ -33,9 +37,10 @@ pub(crate) fn accepts(asked: &HeaderMap) -> Result<HeaderMap, &'static str> {
     if !has(SEC_WEBSOCKET_VERSION, "13") {
         return Err("Sec-WebSocket-Version is not 13");
     }
-    if !has(SEC_WEBSOCKET_PROTOCOL, "mqtt") {
-        return Err("Sec-WebSocket-Protocol does not offer mqtt");
-    }
+    let protocol = protocols
+        .iter()
+        .find(|protocol| has(SEC_WEBSOCKET_PROTOCOL, protocol));
+    let protocol = *protocol.ok_or("Sec-WebSocket-Protocol offers neither mqtt nor AMQPWSB10")?;
     let key = asked
         .get(SEC_WEBSOCKET_KEY)
         .ok_or("Sec-WebSocket-Key is missing")?;
@@ -47,8 +52,10 @@ pub(crate) fn accepts(asked: &HeaderMap) -> Result<HeaderMap, &'static str> {
     );
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("mqtt"));
-    Ok(headers)
+    if let Ok(protocol) = HeaderValue::from_str(protocol) {
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, protocol);
+    }
+    Ok((headers, protocol))
 }
 
 /// The bytes inside the binary frames of a WebSocket, in either direction.
@@ -83,7 +90,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Bytes<S> {
             match ready!(Pin::new(&mut this.socket).poll_next(cx)) {
                 Some(Ok(Message::Binary(frame))) => this.rest = frame,
                 Some(Ok(Message::Text(_))) => {
-                    let text = "WebSocket: a text frame came; MQTT goes in binary ones";
+                    let text = "WebSocket: a text frame came; MQTT and AMQP go in binary ones";
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, text)));
                 }
                 Some(Ok(Message::Close(_))) | None => return Poll::Ready(Ok(())),
