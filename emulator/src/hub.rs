@@ -11,6 +11,7 @@
 //! Known differences: names of application properties sent as headers arrive in lower case (the HTTP library
 //! folds them); a batch keeps their case. Each message of a batch is metered by itself. Over AMQP, feedback is not held
 //! back until a batch is full, and delivery tags are counters, where Azure's are GUIDs (C#'s receivers read them as such).
+//! Traffic shaping is a model (see `meter/throttle`); what the control API does to twins is neither throttled nor charged.
 //!
 //! # Layout
 //!
@@ -26,9 +27,11 @@
 //! - `rest`: the service side. `query`: its query language, over `document`, twins as it sees them.
 //!   `jobs`: work on many devices.
 //! - `access`, `identity`, `authorities`: by key or by certificate, who may send.
-//! - `intake`: how messages are taken. `meter`: throttle and daily quota. `refusal`, `reply`: what is answered.
+//! - `intake`: how messages are taken. [`Throttles`], [`Charged`] and `meter`: throttles, daily quota, what is charged. `refusal`, `reply`: what is answered.
+//! - [`Routes`] and `routing`: which messages go where, by conditions (`expression`).
 //! - [`Arrived`] and the feed: what was taken. `registry`: the devices and their counters.
-//! - [`Fault`]: what goes wrong on demand. [`token`]: shared access signatures.
+//! - `data`: state that survives a restart. [`Fault`]: what goes wrong on demand. [`token`]: shared access signatures.
+//! - `steering`: what tests and programs ask of a running [`Hub`].
 //! - `control`: the feed, counters, faults and devices over plain HTTP on loopback.
 //! - [`Args`], [`run`]: hub and DPS for people, at the command line.
 
@@ -41,8 +44,10 @@ mod clock;
 mod closed;
 mod command;
 mod control;
+mod data;
 mod devicebound;
 mod document;
+mod expression;
 pub(crate) mod fault;
 mod feed;
 mod identity;
@@ -64,29 +69,30 @@ mod registry;
 pub(crate) mod reply;
 mod rest;
 pub(crate) mod route;
+mod routing;
 mod service;
 mod servicebound;
 mod stats;
+mod steering;
 pub mod token;
 mod twin;
 mod upload;
 mod websocket;
 
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::service::service_fn;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
-use tokio::sync::broadcast;
 use tokio::task::AbortHandle;
 
 pub use clock::Clock;
 pub use closed::Closed;
 pub use command::{Args, CommandError, run};
+pub use data::DataError;
 pub use devicebound::{Devicebound, Full, NotSent, Outcome, Settled};
-pub use fault::Fault;
+pub use fault::{BadRule, BadRules, Fault, Rule};
 pub use feed::Arrived;
 pub use identity::{Authentication, Device, NotAThumbprint, Thumbprint};
 pub(crate) use inner::Inner;
@@ -94,11 +100,13 @@ pub use key::{Key, KeyError};
 pub use listen::StartError;
 use listen::listener_on;
 pub(crate) use listen::{address, bind, url};
+pub use meter::{BadRate, Charged, Denied, Operation, Rate, Shaping, Throttles};
 pub use method::{Answered, Method, NoAnswer};
 #[cfg(fuzzing)]
 pub use mqtt::mqtt_packets;
 pub use options::{HubOptions, Keep, Limits, Tier};
 pub use policy::{Policy, Rights};
+pub use routing::{BadRoutes, Routed, Routes, Written};
 pub use stats::{DeviceStats, Stats};
 pub use twin::BadTwin;
 pub use upload::{Blob, Told, Upload};
@@ -134,6 +142,16 @@ impl Hub {
         let amqp = listener_on(options.amqp).await?;
         let control = options.control;
         let inner = Arc::new(Inner::new(options).map_err(tls::Error::from)?);
+        let data = inner.options.data.as_deref();
+        let data = data
+            .map(|directory| data::Data::open(directory, &inner))
+            .transpose()?;
+        let faults = Arc::downgrade(&inner);
+        let config = authority.or_expired(&config, &names, move || {
+            faults
+                .upgrade()
+                .is_some_and(|inner| inner.faults.is_certificate_expired())
+        })?;
         let control = match control {
             None => None,
             Some(addr) => {
@@ -148,6 +166,7 @@ impl Hub {
             }
         };
         let running = Running {
+            data,
             inner,
             authority,
             config,
@@ -206,126 +225,6 @@ impl Hub {
         self.0.control.as_ref().map(|(addr, _)| *addr)
     }
 
-    /// Adds a device or replaces its keys and state; its counters stay. A disabled one is disconnected.
-    pub fn put_device(&self, device: Device) {
-        self.0.inner.put_device(device);
-    }
-
-    /// Removes a device and ends its connection; says whether there was one.
-    pub fn remove_device(&self, id: &str) -> bool {
-        self.0.inner.remove_device(id)
-    }
-
-    /// Sends a message to a device; returns its sequence number, or why the hub does not take it.
-    pub fn send_to_device(&self, id: &str, message: Devicebound) -> Result<u64, NotSent> {
-        self.0.inner.send_to_device(id, message)
-    }
-
-    /// What became of the messages that were sent to a device and wait no longer, oldest first; the last 1 000.
-    pub fn settled(&self, id: &str) -> Vec<Settled> {
-        let now_ms = self.0.inner.options.clock.now_ms();
-        let entry = self.0.inner.registry.get(id);
-        entry
-            .map(|entry| entry.mailbox.view(now_ms).1)
-            .unwrap_or_default()
-    }
-
-    /// Merges into a device's twin and tells the device; returns the twin.
-    ///
-    /// # Errors
-    /// [`BadTwin`]: no such device, or what the hub does not take; nothing is changed then.
-    pub fn change_twin(
-        &self,
-        id: &str,
-        desired: Option<&serde_json::Value>,
-        tags: Option<&serde_json::Value>,
-    ) -> Result<serde_json::Value, BadTwin> {
-        self.0.inner.change_twin(id, desired, tags)
-    }
-
-    /// The file uploads of a device, oldest first.
-    pub fn uploads(&self, id: &str) -> Vec<Upload> {
-        self.0.inner.uploads.of(id)
-    }
-
-    /// A file that a device uploaded, by its name with the device id before it.
-    pub fn blob(&self, name: &str) -> Option<Arc<Blob>> {
-        self.0.inner.uploads.shelf.get(name)
-    }
-
-    /// Calls a direct method of a device and waits for its answer.
-    ///
-    /// # Errors
-    /// [`NoAnswer`].
-    pub async fn invoke(&self, id: &str, method: Method) -> Result<Answered, NoAnswer> {
-        self.0.inner.invoke(id, method).await
-    }
-
-    /// Whether a device is connected over MQTT.
-    pub fn is_connected(&self, id: &str) -> bool {
-        self.0.inner.presence.is_connected(id)
-    }
-
-    /// Why MQTT connections were closed, oldest first; the last 1 000.
-    pub fn closed(&self) -> Vec<Closed> {
-        self.0.inner.closings.all()
-    }
-
-    /// A device as it is now.
-    pub fn device(&self, id: &str) -> Option<Device> {
-        self.0.inner.registry.get(id).map(|entry| entry.device.clone())
-    }
-
-    /// The next `times` requests (`u32::MAX`: all) meet `fault`. Faults armed earlier go first.
-    pub fn fail_next(&self, times: u32, fault: Fault) {
-        self.0.inner.faults.arm(None, times, fault);
-    }
-
-    /// The next `times` requests of one device meet `fault`.
-    pub fn fail_next_of(&self, device: &str, times: u32, fault: Fault) {
-        self.0.inner.faults.arm(Some(device), times, fault);
-    }
-
-    /// Takes all armed faults back; returns for how many requests they still stood.
-    pub fn clear_faults(&self) -> u64 {
-        self.0.inner.faults.clear()
-    }
-
-    /// Takes from now on what [`HubOptions::cursed`] refuses.
-    pub fn bless(&self) {
-        self.0.inner.blessed.store(true, Ordering::Relaxed);
-    }
-
-    /// Every message from now on, as it arrives. A receiver more than 4 096 behind misses some, and is told so.
-    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Arrived>> {
-        self.0.inner.feed.subscribe()
-    }
-
-    /// The messages kept, oldest first.
-    pub fn arrived(&self) -> Vec<Arc<Arrived>> {
-        self.0.inner.feed.after(0, usize::MAX)
-    }
-
-    /// The messages kept with a number above `after`, oldest first, `limit` at most.
-    pub fn arrived_after(&self, after: u64, limit: usize) -> Vec<Arc<Arrived>> {
-        self.0.inner.feed.after(after, limit)
-    }
-
-    /// Forgets the messages kept. Numbers and counters go on.
-    pub fn forget(&self) {
-        self.0.inner.feed.forget();
-    }
-
-    /// Waits until `messages` have arrived since the start. Never gives up: put a timeout around it.
-    pub async fn wait_for(&self, messages: u64) {
-        self.0.inner.feed.wait_for(messages).await;
-    }
-
-    /// The counters.
-    pub fn stats(&self) -> Stats {
-        self.0.inner.stats()
-    }
-
     /// An outage: closes the listener and all connections. Devices, feed and counters stay.
     pub fn go_down(&self) {
         self.serving().clear();
@@ -364,6 +263,8 @@ impl Hub {
 
 /// What ends with the last handle.
 struct Running {
+    /// Before the hub, whose state it writes at the end.
+    data: Option<data::Data>,
     inner: Arc<Inner>,
     authority: Authority,
     config: Arc<ServerConfig>,

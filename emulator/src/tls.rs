@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //!
-//! - [`Authority`]: makes the certificates; clients trust its [`Authority::ca_pem`].
+//! - [`Authority`]: makes the certificates; clients trust its [`Authority::ca_pem`]. `expiry`: one that has ended, on demand.
 //! - [`Certificate`], [`Chain`]: what devices present. `client`: how they are asked for it.
 //! - `accept`: the accept loop; [`Serving`] ends it when dropped. [`serve`]: HTTP/1.1 on it.
 //! - [`Hangup`]: what a service returns to drop the connection in place of an answer.
@@ -11,6 +11,7 @@ mod accept;
 mod authority;
 mod certificate;
 mod client;
+mod expiry;
 mod serve;
 mod socket;
 

@@ -356,3 +356,53 @@ async fn hub_dps_and_armed_faults_are_told() {
     assert_eq!(numbers, [2, 3]);
     assert_eq!(control.get("/devices").await[0]["connected"], false);
 }
+
+#[tokio::test]
+async fn limits_are_shown_and_changed() {
+    let mut control = Control::start().await;
+    let none = json!({"throttles": {}, "burstSeconds": null, "queueSeconds": null, "unitsPerDay": null});
+    assert_eq!(control.get("/limits").await, none);
+    let asked = json!({"throttles": {"send": "1/min", "twin-read": "5/s"}, "unitsPerDay": 7});
+    assert_eq!(control.call("PUT", "/limits", &asked.to_string()).await.0, 200);
+    let shown = control.get("/limits").await;
+    assert_eq!(
+        (&shown["throttles"], &shown["unitsPerDay"]),
+        (&asked["throttles"], &json!(7))
+    );
+    for status in [204, 429] {
+        assert_eq!(control.send("meter-001", &key(K32), "x").await, status);
+    }
+    let quota = json!({"unitsPerDay": 1});
+    assert_eq!(control.call("PUT", "/limits", &quota.to_string()).await.0, 200);
+    assert_eq!(
+        control.send("meter-001", &key(K32), "x").await,
+        403,
+        "the day has its unit"
+    );
+    assert_eq!(control.call("PUT", "/limits", "{}").await.0, 200);
+    assert_eq!(control.send("meter-001", &key(K32), "x").await, 204);
+    assert_eq!(control.get("/devices").await[1]["units"], 2);
+    for (body, word) in [
+        ("{\"throttles\":{\"sand\":\"1/s\"}}", "sand"),
+        ("{\"throttles\":{\"send\":\"1\"}}", "100/min"),
+    ] {
+        let (status, text) = control.call("PUT", "/limits", body).await;
+        assert!(status == 400 && text.contains(word), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn faults_may_be_rules() {
+    let control = Control::start().await;
+    let rule = r#"{"probability":0.25,"seed":7,"for_s":60,"fault":"duplicate"}"#;
+    assert_eq!(control.call("POST", "/faults", rule).await.0, 204);
+    let armed = control.get("/faults").await;
+    assert_eq!(
+        (&armed[0]["fault"], &armed[0]["probability"]),
+        (&json!("duplicate"), &json!(0.25))
+    );
+    let (status, text) = control
+        .call("POST", "/faults", r#"{"probability":7,"fault":"reset"}"#)
+        .await;
+    assert!(status == 400 && text.contains("0 to 1"), "{text}");
+}

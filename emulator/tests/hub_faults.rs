@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use emulator::hub::{Clock, Fault, Hub, HubOptions, Limits, Tier};
+use emulator::hub::{Clock, Fault, Hub, HubOptions, Limits, Operation, Rate, Rule, Throttles, Tier};
 use wire::{K32, NOW_S, Reply, Wire, key, options, request};
 
 fn send_of(device: &str, body: &str) -> Vec<u8> {
@@ -190,7 +190,7 @@ async fn hub_with(limits: Limits, tier: Tier) -> (Hub, Arc<AtomicI64>) {
 #[tokio::test]
 async fn too_many_sends_a_second_are_throttled() {
     let limits = Limits {
-        sends_per_second: Some(2),
+        throttles: Throttles::default().with(Operation::Send, Rate::per_second(2)),
         ..Limits::default()
     };
     let (hub, now) = hub_with(limits, Tier::S1).await;
@@ -243,13 +243,16 @@ async fn the_daily_quota_counts_units_and_ends_at_midnight() {
 fn documented_limits_follow_tier_and_units() {
     let of = |tier, units| {
         let limits = Limits::documented(tier, units);
-        (limits.sends_per_second.unwrap(), limits.units_per_day.unwrap())
+        (
+            limits.throttles.rate(Operation::Send).unwrap(),
+            limits.units_per_day.unwrap(),
+        )
     };
-    assert_eq!(of(Tier::F1, 1), (100, 8_000));
-    assert_eq!(of(Tier::S1, 1), (100, 400_000));
-    assert_eq!(of(Tier::S1, 10), (120, 4_000_000));
-    assert_eq!(of(Tier::S2, 2), (240, 12_000_000));
-    assert_eq!(of(Tier::S3, 1), (6_000, 300_000_000));
+    assert_eq!(of(Tier::F1, 1), (Rate::per_second(100), 8_000));
+    assert_eq!(of(Tier::S1, 1), (Rate::per_second(100), 400_000));
+    assert_eq!(of(Tier::B1, 10), (Rate::per_second(120), 4_000_000));
+    assert_eq!(of(Tier::S2, 2), (Rate::per_second(240), 12_000_000));
+    assert_eq!(of(Tier::S3, 1), (Rate::per_second(6_000), 300_000_000));
 }
 
 #[tokio::test]
@@ -292,4 +295,64 @@ async fn a_dropped_hub_frees_its_port() {
     tokio::time::timeout(Duration::from_secs(5), rebound)
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_message_may_come_twice_be_throttled_or_never_be_answered() {
+    let hub = Hub::start(options()).await.unwrap();
+    let mut wire = Wire::to(&hub).await;
+    hub.fail_next(1, Fault::Duplicate);
+    assert_eq!(wire.ask(&send()).await.unwrap().status, 204);
+    assert_eq!(hub.arrived().len(), 2);
+    hub.fail_next(1, Fault::Throttle);
+    let refused = wire.ask(&send()).await.unwrap();
+    assert_eq!(refused.status, 429);
+    assert!(message(&refused).contains("Wait 10 seconds"), "{refused:?}");
+    hub.fail_next(1, Fault::NoAnswer);
+    let silent = tokio::time::timeout(Duration::from_millis(200), wire.ask(&send())).await;
+    assert!(silent.is_err(), "{silent:?}");
+    assert_eq!(hub.arrived().len(), 3, "taken all the same");
+}
+
+#[tokio::test]
+async fn rules_draw_the_same_requests_in_each_run() {
+    let mut runs = Vec::new();
+    for _ in 0..2 {
+        let faults = vec![Rule {
+            probability: 0.5,
+            seed: 3,
+            ..Rule::of(Fault::status(503))
+        }];
+        let hub = Hub::start(HubOptions { faults, ..options() }).await.unwrap();
+        let mut wire = Wire::to(&hub).await;
+        let mut statuses = Vec::new();
+        for _ in 0..20 {
+            statuses.push(wire.ask(&send()).await.unwrap().status);
+        }
+        assert!(statuses.contains(&503) && statuses.contains(&204), "{statuses:?}");
+        assert_eq!(
+            hub.stats().faults as usize,
+            statuses.iter().filter(|s| **s == 503).count()
+        );
+        runs.push(statuses);
+    }
+    assert_eq!(runs[0], runs[1]);
+    let hub = Hub::start(options()).await.unwrap();
+    let bad = Rule {
+        probability: 2.0,
+        ..Rule::of(Fault::Reset)
+    };
+    assert!(hub.arm(bad).is_err());
+}
+
+#[tokio::test]
+async fn an_expired_certificate_turns_clients_away_while_it_is_shown() {
+    let hub = Hub::start(options()).await.unwrap();
+    hub.fail_next(2, Fault::ExpiredCertificate);
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let refused = Wire::open(hub.addr(), hub.ca_pem(), "localhost", &[version]).await;
+        let error = refused.err().unwrap().to_string();
+        assert!(error.contains("xpired"), "{error}");
+    }
+    assert_eq!(Wire::to(&hub).await.ask(&send()).await.unwrap().status, 204);
 }

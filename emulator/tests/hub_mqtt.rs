@@ -11,7 +11,7 @@ mod wire;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use emulator::hub::{Arrived, Clock, Device, Fault, Hub, HubOptions, Limits};
+use emulator::hub::{Arrived, Clock, Device, Fault, Hub, HubOptions, Limits, Operation, Rate, Throttles};
 use mqtt::*;
 use wire::{K32, K64, NOW_S, key, options};
 
@@ -488,7 +488,7 @@ async fn throttle_and_quota_close_the_connection() {
     let limits = [
         (
             Limits {
-                sends_per_second: Some(2),
+                throttles: Throttles::default().with(Operation::Send, Rate::per_second(2)),
                 ..Limits::default()
             },
             "ThrottlingBacklogTimeout",
@@ -565,4 +565,36 @@ async fn an_outage_ends_all_connections() {
     hub.come_up().await.unwrap();
     let mut client = Client::meter(&hub).await;
     sends(&mut client, EVENTS, b"x").await;
+}
+
+#[tokio::test]
+async fn faults_on_demand_without_an_end() {
+    let hub = hub().await;
+    let mut client = Client::meter(&hub).await;
+    // The first is taken and never confirmed, so that the next PUBACK is that of the second.
+    hub.fail_next(1, Fault::NoAnswer);
+    client.send(&publish_1(7, EVENTS, b"silent")).await;
+    hub.fail_next(1, Fault::Duplicate);
+    client.send(&publish_1(8, EVENTS, b"twice")).await;
+    client.expect(&puback(8)).await;
+    let bodies: Vec<_> = hub.arrived().iter().map(|message| message.body.clone()).collect();
+    assert_eq!(bodies, ["silent", "twice", "twice"]);
+
+    // A question about the twin is told of it.
+    client.send(&subscribe(9, &[("$iothub/twin/res/#", 0)])).await;
+    client.expect(&[0x90, 3, 0, 9, 0]).await;
+    for (fault, status) in [(Fault::Throttle, "429"), (Fault::status(500), "500")] {
+        hub.fail_next(1, fault);
+        client.send(&publish("$iothub/twin/GET/?$rid=1", b"")).await;
+        let (_, body) = client.packet().await;
+        let text = String::from_utf8(body).unwrap();
+        assert!(
+            text.contains(&format!("$iothub/twin/res/{status}/?$rid=1")),
+            "{text}"
+        );
+    }
+    hub.fail_next(1, Fault::Throttle);
+    client.send(&publish_1(7, EVENTS, b"x")).await;
+    client.expect_end().await;
+    assert!(hub.closed()[0].reason.contains("throttled"), "{:?}", hub.closed());
 }

@@ -114,7 +114,7 @@ struct Registering {
 
 #[async_trait]
 impl Session for Registering {
-    async fn publish(&mut self, publish: Publish) -> Result<Vec<Publication>, Closing> {
+    async fn publish(&mut self, publish: Publish) -> Result<Option<Vec<Publication>>, Closing> {
         let topic = publish.topic_name();
         let payload = publish.payload().as_slice();
         if payload.len() > LIMIT {
@@ -143,7 +143,7 @@ impl Session for Registering {
             let operation = value(query, "operationId").unwrap_or_default();
             call::poll(&self.dps, &self.id, &self.admitted, &operation, now_ms)
         };
-        Ok(self.answer(&rid, answer, now_ms).into_iter().collect())
+        Ok(Some(self.answer(&rid, answer, now_ms).into_iter().collect()))
     }
 
     fn subscribe(&mut self, filter: &str, qos: Qos) -> Result<Qos, Closing> {
@@ -224,8 +224,12 @@ async fn fault(dps: &Inner, id: &str) -> Result<i64, Closing> {
         Some(Fault::Reset | Fault::ResetMidBody | Fault::ResetAfterAccept) => {
             Err(Closing::fault("a fault on demand: reset").with_reset())
         }
+        Some(Fault::Throttle) => Err(Closing::fault("a fault on demand: throttled")),
         Some(Fault::Status { code, .. }) => Err(Closing::fault(format!("a fault on demand: status {code}"))),
-        Some(Fault::Delay(_)) | None => Ok(now_ms),
+        // The others are for messages.
+        Some(Fault::Delay(_) | Fault::NoAnswer | Fault::Duplicate | Fault::ExpiredCertificate) | None => {
+            Ok(now_ms)
+        }
     }
 }
 

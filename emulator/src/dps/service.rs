@@ -61,6 +61,9 @@ pub(crate) async fn answer(dps: Arc<Inner>, request: Request<Incoming>) -> Resul
             let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             return Ok(Refusal::of_status(status).reply(&stamp, retry_after, body));
         }
+        Some(Fault::Throttle) => {
+            return Ok(Refusal::of_status(StatusCode::TOO_MANY_REQUESTS).reply(&stamp, None, None));
+        }
         _ => {}
     }
     let authorization = head

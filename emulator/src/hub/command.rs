@@ -1,16 +1,24 @@
 //! Hub and DPS at the command line.
 
+mod examples;
 mod line;
 
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::timeout;
+
+use examples::EXAMPLES;
 
 use super::registry::is_device_id;
-use super::{Device, Hub, HubOptions, Key, KeyError, Limits, Policy, StartError, Tier};
+use super::{
+    BadRate, BadRoutes, BadRules, Device, Hub, HubOptions, Key, KeyError, Limits, Operation, Policy, Rate,
+    Routes, Rule, StartError, Tier,
+};
 use crate::dps::{self, Central, Dps, DpsOptions, Group};
 use crate::tls::{self, Authority, Certificate};
 use line::line;
@@ -67,12 +75,31 @@ pub struct Args {
     /// Tier: the size of a billing unit, and the limits of --limits.
     #[arg(long, value_enum, default_value_t = Tier::S1)]
     pub tier: Tier,
-    /// Enforce the tier's documented rate and daily quota for so many hub units.
+    /// Enforce the tier's documented rates and daily quota for so many hub units, shaped as Azure does: a burst of a
+    /// minute's worth at once, then a queue of 10 s, then 429.
     #[arg(long, value_name = "UNITS")]
     pub limits: Option<u32>,
     /// Also write the files that devices upload into this directory.
     #[arg(long, value_name = "DIR")]
     pub files: Option<PathBuf>,
+    /// A rate of one operation besides, such as send=5/s or query=20/min; may be repeated. Operations: send, connect, registry,
+    /// query, send-to-device, receive, method (in steps of 4 KB), twin-read, twin-update, upload.
+    #[arg(long = "throttle", value_name = "OPERATION=RATE", value_parser = throttle)]
+    pub throttles: Vec<(Operation, Rate)>,
+    /// How many times faster time passes for rates and quota: at 60, a day has 24 minutes. Tokens go by the real time.
+    #[arg(long, value_name = "TIMES", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub clock_speed: u32,
+    /// Message routes to Cosmos DB containers, files and the feed (`events`), in TOML or JSON; see the example below.
+    /// Without it all messages go to the feed.
+    #[arg(long, value_name = "FILE")]
+    pub routes: Option<PathBuf>,
+    /// Keep devices, twins, what waits for devices and the day's units here, so that they survive a restart; without it
+    /// they are in memory alone.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Faults from the start, as rules in TOML or JSON with probability, seed and window; see the example below.
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
     /// Print addresses and keys, and nothing of what arrives.
     #[arg(long)]
     pub quiet: bool,
@@ -96,37 +123,6 @@ impl Args {
     }
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  # a hub with two devices; their connection strings are printed
-  emulator hub --device meter-001 --device meter-002
-
-  # a client that trusts it
-  SSL_CERT_FILE=.emulator/ca.pem curl …          NODE_EXTRA_CA_CERTS=.emulator/ca.pem node …
-
-  # the service SDKs trust it as well; they log in with the owner's connection string, which is printed
-  REQUESTS_CA_BUNDLE=.emulator/ca.pem python …
-
-  # mosquitto's client, with a token as password
-  mosquitto_pub -h localhost -p 8883 --cafile .emulator/ca.pem -V mqttv311 -q 1 -i meter-001 \\
-    -u 'localhost/meter-001/?api-version=2021-04-12' -P 'SharedAccessSignature sr=…' \\
-    -t devices/meter-001/messages/events/ -m '{\"Wh\":1}'
-
-  # why the hub closed an MQTT connection, or refused an AMQP client
-  curl localhost:8445/closed
-
-  # over HTTPS, the Node and Python SDKs dial port 443
-  sudo emulator hub --port 443
-
-  # three requests of one device fail
-  curl localhost:8445/faults --json '{\"times\":3,\"device\":\"meter-001\",\"fault\":{\"status\":{\"code\":503}}}'
-
-  # what devices uploaded
-  curl localhost:8445/devices/meter-001/files
-
-  # what arrived
-  curl localhost:8445/feed?after=0";
-
 /// Why the command ends.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
@@ -149,6 +145,12 @@ pub enum CommandError {
         /// Why.
         source: KeyError,
     },
+    /// The file of faults.
+    #[error(transparent)]
+    Faults(#[from] BadRules),
+    /// The file of routes.
+    #[error(transparent)]
+    Routes(#[from] BadRoutes),
     /// Ctrl-C cannot be waited for, or the terminal is gone.
     #[error("the terminal is gone: {0}")]
     Terminal(#[from] io::Error),
@@ -175,6 +177,8 @@ pub async fn run(args: Args) -> Result<(), CommandError> {
             stopped = &mut stop => {
                 let stats = hub.stats();
                 writeln!(out, "{} messages, {} billing units", stats.messages, stats.units)?;
+                // What waits for an endpoint is written, if that does not take long.
+                let _ = timeout(Duration::from_secs(5), hub.wait_for_endpoints()).await;
                 return Ok(stopped?);
             }
             arrived = live.recv() => match arrived {
@@ -199,7 +203,15 @@ impl Started {
         let authority = Authority::load_or_create(&args.dir)?;
         let authorities = Certificate::parse(authority.ca_pem()).into_iter().collect();
         let group = load_or_create_key(&args.dir.join("group.key"))?;
+        let faults = args.faults.as_deref().map(Rule::read).transpose()?;
+        let environment = |name: &str| std::env::var(name).ok();
+        let routes = args.routes.as_deref();
+        let routes = routes.map(|path| Routes::read(path, environment)).transpose()?;
         let limits = args.limits.map(|units| Limits::documented(args.tier, units));
+        let mut limits = limits.unwrap_or_default();
+        for (operation, rate) in &args.throttles {
+            limits.throttles = limits.throttles.with(*operation, *rate);
+        }
         let policies = Policy::BUILT_IN.map(|name| policy(&group, name));
         let hub = Hub::start(HubOptions {
             bind: SocketAddr::new(args.bind, args.port),
@@ -217,7 +229,11 @@ impl Started {
             policies: policies.to_vec(),
             auto_create: args.auto_create.then(|| group.clone()),
             tier: args.tier,
-            limits: limits.unwrap_or_default(),
+            limits,
+            data: args.data.clone(),
+            routes,
+            faults: faults.unwrap_or_default(),
+            clock_speed: args.clock_speed,
             files: args.files.clone(),
             ..HubOptions::default()
         })
@@ -271,6 +287,15 @@ fn policy(group: &Key, name: &str) -> Policy {
 
 fn dps_owner(group: &Key) -> dps::Policy {
     dps::Policy::owner(group.derive("policy provisioningserviceowner"))
+}
+
+fn throttle(text: &str) -> Result<(Operation, Rate), String> {
+    let (operation, rate) = text
+        .split_once('=')
+        .ok_or_else(|| "it is OPERATION=RATE, such as send=5/s".to_owned())?;
+    let rate = rate.parse().map_err(|error: BadRate| error.to_string())?;
+    let operation = Operation::from_str(operation, true)?;
+    Ok((operation, rate))
 }
 
 fn device_id(text: &str) -> Result<String, String> {
@@ -327,6 +352,22 @@ mod tests {
                 .to_string()
                 .contains("a device id has")
         );
+    }
+
+    #[test]
+    fn throttles_are_read_and_faults_in_them_named() {
+        let of = |text: &str| Args::try_parse_from(["hub", "--throttle", text]).map(|args| args.throttles);
+        assert_eq!(
+            of("twin-read=7/min").unwrap(),
+            [(Operation::TwinRead, Rate::per_minute(7))]
+        );
+        for (text, word) in [
+            ("send", "OPERATION=RATE"),
+            ("send=5", "100/min"),
+            ("sand=5/s", "sand"),
+        ] {
+            assert!(of(text).unwrap_err().to_string().contains(word), "{text}");
+        }
     }
 
     /// Keys, certificates and so connection strings are the same at the next start.

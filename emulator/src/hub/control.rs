@@ -8,12 +8,15 @@
 //! | `GET /dps` | enrolments and registrations of the DPS behind this hub |
 //! | `GET /feed?after=N&limit=M` | messages kept with a number above N (0), oldest first, M (1000) at most; `last=L` begins at the L newest |
 //! | `GET /feed/stream?after=N&last=L` | the same, then every new message as it arrives, one JSON document a line |
-//! | `GET /stats` | counters |
+//! | `GET /stats` | counters; billing units by device and by what they were charged for |
+//! | `GET /limits` | throttles by operation, and the day's quota |
+//! | `PUT /limits` | others from now on: `{"throttles":{"send":"5/s"},"burstSeconds":60,"queueSeconds":10,"unitsPerDay":8000}`; what is left out is not limited |
+//! | `GET /routes` | messages by route, and what became of them at each endpoint |
 //! | `GET /closed` | why MQTT connections were closed and AMQP clients refused, oldest first: client, time, reason |
-//! | `POST /faults` | `{"times":3,"device":"meter-001","fault":{"status":{"code":503,"retry_after":5}}}` |
+//! | `POST /faults` | `{"times":3,"device":"meter-001","fault":{"status":{"code":503,"retry_after":5}}}`; all but `fault` optional, also `probability`, `seed`, `after_s`, `for_s` |
 //! | `GET /faults` | the armed faults, in the order they are met |
 //! | `DELETE /faults` | takes armed faults back |
-//! | `GET /devices` | the devices, with connection strings, and whether each is connected over MQTT |
+//! | `GET /devices` | the devices, with connection strings and billing units, and whether each is connected over MQTT |
 //! | `PUT /devices/{id}` | `{"primary_key":"…","secondary_key":"…","enabled":true}`, all optional; by certificate, `primary_thumbprint`, `secondary_thumbprint`, or `"authentication":"certificateAuthority"` |
 //! | `GET /certificates`, `POST /certificates` | the authorities that vouch for devices; PEM adds one |
 //! | `DELETE /devices/{id}` | removes a device |
@@ -36,6 +39,7 @@
 mod authorities;
 mod devicebound;
 mod identity;
+mod limits;
 mod origin;
 mod overview;
 mod page;
@@ -66,7 +70,8 @@ use super::feed::Arrived;
 use super::identity::Device;
 use super::registry::is_device_id;
 use super::reply::rfc3339;
-use super::{Closed, Fault, Inner, Stats};
+use super::routing::Routing;
+use super::{Closed, Inner, Rule, Stats};
 use identity::Identity;
 
 pub(super) use overview::Reached;
@@ -78,11 +83,13 @@ pub(super) fn serve(listener: TcpListener, hub: Arc<Inner>, reached: Reached) ->
         .route("/feed/stream", get(stream))
         .route("/stats", get(stats))
         .route("/closed", get(closed))
+        .route("/routes", get(routes))
         .route("/faults", post(arm).get(armed).delete(disarm))
         .route("/devices", get(devices))
         .route("/devices/{id}", put(put_device).delete(remove_device))
         .merge(page::routes())
         .merge(overview::routes(reached))
+        .merge(limits::routes())
         .merge(devicebound::routes())
         .merge(authorities::routes())
         .merge(provisioning::routes())
@@ -100,13 +107,19 @@ GET    /hub                      name, addresses, limits, time
 GET    /dps                      enrolments and registrations
 GET    /feed?after=N&limit=M     messages kept, oldest first; last=L begins at the L newest
 GET    /feed/stream?after=N      the same, then new ones as they arrive, one JSON document a line
-GET    /stats                    counters
+GET    /stats                    counters; billing units by device and by what they were charged for
+GET    /limits                   throttles by operation, and the day's quota
+PUT    /limits                   {\"throttles\":{\"send\":\"5/s\"},\"burstSeconds\":60,\"queueSeconds\":10,\"unitsPerDay\":8000}: others from
+                                 now on; what is left out is not limited
+GET    /routes                   messages by route, and what became of them at each endpoint
 GET    /closed                   why MQTT connections were closed and AMQP clients refused, oldest first
 POST   /faults                   {\"times\":3,\"device\":\"meter-001\",\"fault\":{\"status\":{\"code\":503,\"retry_after\":5}}}
-                                 other faults: \"reset\", \"reset_mid_body\", \"reset_after_accept\", {\"delay\":250}, {\"clock_skew\":-600}
-GET    /faults                   the armed ones
+                                 other faults: \"reset\", \"reset_mid_body\", \"reset_after_accept\", \"no_answer\", \"duplicate\", \"throttle\",
+                                 {\"delay\":250}, {\"clock_skew\":-600}, \"expired_certificate\"; {\"probability\":0.05,\"seed\":42,\"after_s\":60,
+                                 \"for_s\":30,\"fault\":…}: each request draws, the same in each run; from then, for so long
+GET    /faults                   the armed faults, in the order they are met
 DELETE /faults                   takes armed faults back
-GET    /devices                  the devices, with connection strings
+GET    /devices                  the devices, with connection strings and billing units
 PUT    /devices/{id}             {\"primary_key\":\"…\",\"secondary_key\":\"…\",\"enabled\":true}, all optional
                                  by certificate: {\"primary_thumbprint\":\"…\"} or {\"authentication\":\"certificateAuthority\"}
 DELETE /devices/{id}             removes a device
@@ -201,24 +214,15 @@ async fn stats(State(hub): State<Arc<Inner>>) -> Json<Stats> {
     Json(hub.stats())
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Order {
-    #[serde(default = "once")]
-    times: u32,
-    device: Option<String>,
-    fault: Fault,
+async fn routes(State(hub): State<Arc<Inner>>) -> Json<Value> {
+    Json(json!(hub.routing.as_ref().map(Routing::routed)))
 }
 
-fn once() -> u32 {
-    1
-}
-
-async fn arm(State(hub): State<Arc<Inner>>, Json(order): Json<Order>) -> Response {
-    if matches!(order.fault, Fault::Status { code, .. } if !(200..=599).contains(&code)) {
-        return bad("a fault's status is 200 to 599");
+async fn arm(State(hub): State<Arc<Inner>>, Json(rule): Json<Rule>) -> Response {
+    if let Err(error) = rule.check() {
+        return bad(&error.to_string());
     }
-    hub.faults.arm(order.device.as_deref(), order.times, order.fault);
+    hub.faults.add(rule);
     StatusCode::NO_CONTENT.into_response()
 }
 
@@ -234,7 +238,11 @@ async fn devices(State(hub): State<Arc<Inner>>) -> Json<Value> {
     let all = hub.registry.all();
     Json(
         all.values()
-            .map(|entry| device_view(&hub, &entry.device))
+            .map(|entry| {
+                let mut view = device_view(&hub, &entry.device);
+                view["units"] = entry.counters.stats().units.into();
+                view
+            })
             .collect(),
     )
 }

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use super::meter::Denied;
 use super::servicebound::{Feedback, Servicebound};
 use queue::Queue;
 pub use queue::{Full, Outcome, Settled};
@@ -69,6 +70,26 @@ pub enum NotSent {
     /// An `ack` that does not exist.
     #[error("ack is {0}; it is none, positive, negative or full")]
     Ack(String),
+    /// For the rate, the day's quota or the tier.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+}
+
+/// What waits for a device, as it survives a restart: locks do not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// The last sequence number.
+    pub(super) last: u64,
+    pub(super) waiting: Vec<Waits>,
+}
+
+/// A message that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Waits {
+    pub(super) sequence: u64,
+    pub(super) enqueued_ms: i64,
+    pub(super) deliveries: u32,
+    pub(super) message: Devicebound,
 }
 
 /// The messages of one device.
@@ -95,7 +116,7 @@ impl Devicebound {
         ]
     }
 
-    fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         let system: usize = self
             .system()
             .iter()
@@ -154,6 +175,19 @@ impl Mailbox {
     /// What waits (locked ones too), and what was settled, oldest first.
     pub(super) fn view(&self, now_ms: i64) -> (Vec<Received>, Vec<Settled>) {
         self.with(now_ms, |queue| queue.view(now_ms))
+    }
+
+    /// What survives a restart.
+    pub(super) fn keep(&self) -> Kept {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).keep()
+    }
+
+    /// Goes on with what has survived.
+    pub(super) fn restore(&self, kept: Kept) {
+        self.queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .restore(kept);
     }
 
     /// Throws away what waits; returns how many that were.

@@ -73,9 +73,6 @@ impl Feed {
     /// Takes the messages of one request. `units` holds the billing units of each.
     pub(super) fn take(&self, from: &Entry, at: i64, messages: Vec<(Message, u64)>) {
         let count = messages.len() as u64;
-        let bytes: usize = messages.iter().map(|(message, _)| message.body.len()).sum();
-        let units = messages.iter().map(|(_, units)| units).sum();
-        from.counters.add(count, bytes as u64, units);
         let total = {
             let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
             let first = ring.last + 1;

@@ -7,12 +7,14 @@ use serde_json::Value;
 
 use super::devicebound::{Devicebound, NotSent};
 use super::identity::Device;
+use super::meter::{Charge, Denied, Operation};
 use super::options::HubOptions;
 use super::presence::Order;
+use super::refusal::Refusal;
 use super::registry::{Condition, Entry, Unwritten};
 use super::servicebound::Servicebound;
 use super::twin::{BadTwin, Edit, NotEdited};
-use super::{authorities, closed, fault, feed, jobs, meter, presence, registry, stats, upload};
+use super::{authorities, closed, fault, feed, jobs, meter, presence, registry, routing, stats, upload};
 use crate::dps;
 use crate::mqtt::Closing;
 
@@ -25,6 +27,7 @@ pub(crate) struct Inner {
     pub(super) blessed: AtomicBool,
     pub(super) feed: feed::Feed,
     pub(super) meter: meter::Meter,
+    pub(super) routing: Option<routing::Routing>,
     pub(super) counters: stats::Counters,
     pub(super) presence: presence::Presence,
     pub(super) closings: closed::Closings,
@@ -48,12 +51,20 @@ impl Inner {
         for device in &options.devices {
             registry.put(device.clone());
         }
+        let faults = fault::Faults::new(options.clock.clone());
+        for rule in &options.faults {
+            faults.add(rule.clone());
+        }
         Ok(Self {
             registry,
-            faults: fault::Faults::default(),
+            faults,
             blessed: AtomicBool::new(false),
             feed: feed::Feed::new(options.keep),
-            meter: meter::Meter::new(options.limits),
+            meter: meter::Meter::new(&options),
+            routing: options
+                .routes
+                .as_ref()
+                .map(|routes| routing::Routing::start(routes, &options.host_name)),
             counters: stats::Counters::default(),
             presence: presence::Presence::default(),
             closings: closed::Closings::default(),
@@ -103,7 +114,18 @@ impl Inner {
             .registry
             .get(id)
             .ok_or_else(|| NotSent::NoDevice(id.to_owned()))?;
-        entry.mailbox.send(message, self.options.clock.now_ms())
+        let now_ms = self.options.clock.now_ms();
+        let bytes = message.size();
+        // The queue of a busy hub is the device's queue, too: nobody waits here.
+        let turn = self
+            .meter
+            .take(Operation::SendToDevice, now_ms)
+            .map_err(Refusal::from);
+        turn.and_then(|_| self.can_charge(bytes, now_ms))
+            .map_err(Denied::from)?;
+        let sequence = entry.mailbox.send(message, now_ms)?;
+        self.charge_anyway(&entry, Charge::Devicebound, bytes, now_ms);
+        Ok(sequence)
     }
 
     /// Takes out messages that have expired at devices which do not ask for them, so that their senders are told.

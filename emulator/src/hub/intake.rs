@@ -1,22 +1,14 @@
-//! How messages are taken, whatever they came over: throttle, sizes, quota, feed.
+//! How messages are taken, whatever they came over: sizes, quota, routes, feed. Their turn was taken before.
 
 use std::sync::atomic::Ordering;
 
 use super::Inner;
 use super::message::Message;
+use super::meter::Charge;
 use super::refusal::Refusal;
 use super::registry::Entry;
 
-/// Takes one send operation's turn, or refuses it for the rate.
-pub(super) fn turn(hub: &Inner, now_ms: i64) -> Result<(), Refusal> {
-    if hub.meter.send(now_ms) {
-        Ok(())
-    } else {
-        Err(Refusal::throttled())
-    }
-}
-
-/// Meters the messages of one operation and puts them into the feed: all of them, or none.
+/// Meters the messages of one operation and sends them on their routes, the feed's among them: all of them, or none.
 pub(super) fn take(
     hub: &Inner,
     sender: &Entry,
@@ -24,7 +16,6 @@ pub(super) fn take(
     messages: impl IntoIterator<Item = Message>,
 ) -> Result<(), Refusal> {
     let options = &hub.options;
-    let step = options.tier.unit_bytes();
     let mut metered = Vec::new();
     for message in messages {
         let size = message.size();
@@ -35,13 +26,17 @@ pub(super) fn take(
         if is_cursed(&message, cursed) && !hub.blessed.load(Ordering::Relaxed) {
             return Err(Refusal::argument("The message cannot be taken"));
         }
-        metered.push((message, size.div_ceil(step).max(1) as u64));
+        metered.push((message, hub.meter.units_of(size)));
     }
     let units = metered.iter().map(|(_, units)| units).sum();
-    hub.meter
-        .units(units, now_ms)
-        .map_err(|over| Refusal::quota(&options.host_name, over.max, over.used))?;
+    hub.take_units(units, now_ms)?;
+    let bytes: usize = metered.iter().map(|(message, _)| message.body.len()).sum();
+    sender.counters.add(metered.len() as u64, bytes as u64);
+    sender.counters.charge(Charge::Telemetry, units);
     sender.activity.seen(now_ms);
+    if let Some(routing) = &hub.routing {
+        metered.retain(|(message, _)| routing.send(sender, message, now_ms));
+    }
     hub.feed.take(sender, now_ms, metered);
     Ok(())
 }

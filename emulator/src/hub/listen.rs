@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use tokio::net::TcpListener;
 
+use super::data::DataError;
 use crate::tls;
 
 /// Why a hub, or a DPS, does not start.
@@ -24,6 +25,9 @@ pub enum StartError {
     /// The certificates.
     #[error(transparent)]
     Tls(#[from] tls::Error),
+    /// The state kept from the last time.
+    #[error(transparent)]
+    Data(#[from] DataError),
 }
 
 /// Listens where it is asked for; with the address that it got.

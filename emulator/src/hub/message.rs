@@ -28,7 +28,7 @@ const SYSTEM: [&str; 12] = [
 ];
 
 /// A message as it was sent.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Message {
     pub(super) system: BTreeMap<String, String>,
     pub(super) properties: BTreeMap<String, String>,

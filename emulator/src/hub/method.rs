@@ -9,10 +9,15 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Inner;
+use super::meter::{Charge, Denied, Operation};
 use crate::hub::presence::Order;
+use crate::hub::registry::Entry;
 
 /// The largest payload, either way (Azure docs, direct methods).
 const LARGEST: usize = 128 * 1024;
+
+/// What a payload is throttled by.
+const STEP: usize = 4096;
 
 /// A call of a method.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +69,9 @@ pub enum NoAnswer {
     /// 400: name or payload.
     #[error("{0}")]
     Invalid(String),
+    /// 429, or 403 for the day's quota and the tier.
+    #[error(transparent)]
+    Denied(#[from] Denied),
 }
 
 impl MethodCall {
@@ -99,10 +107,9 @@ impl MethodCall {
 impl Inner {
     /// Calls a method of a device and waits for its answer.
     pub(super) async fn invoke(self: &Arc<Self>, device: &str, method: Method) -> Result<Answered, NoAnswer> {
-        if self.registry.get(device).is_none() {
-            return Err(NoAnswer::NoDevice(device.to_owned()));
-        }
-        self.call(device, method).await
+        let entry = self.registry.get(device);
+        let entry = entry.ok_or_else(|| NoAnswer::NoDevice(device.to_owned()))?;
+        self.call(&entry, device, method).await
     }
 
     /// The same of a module that is known. None connects here, so that it waits in vain.
@@ -112,10 +119,18 @@ impl Inner {
         module: &str,
         method: Method,
     ) -> Result<Answered, NoAnswer> {
-        self.call(&format!("{device}/{module}"), method).await
+        let entry = self.registry.get(device);
+        let entry = entry.ok_or_else(|| NoAnswer::NoDevice(device.to_owned()))?;
+        self.call(&entry, &format!("{device}/{module}"), method).await
     }
 
-    async fn call(self: &Arc<Self>, device: &str, method: Method) -> Result<Answered, NoAnswer> {
+    /// Asks whoever has this connection; its device is charged.
+    async fn call(
+        self: &Arc<Self>,
+        charged: &Entry,
+        connection: &str,
+        method: Method,
+    ) -> Result<Answered, NoAnswer> {
         let named = method
             .name
             .chars()
@@ -131,6 +146,32 @@ impl Inner {
             let text = format!("the payload has {} bytes, more than {LARGEST}", payload.len());
             return Err(NoAnswer::Invalid(text));
         }
+        let steps = payload.len().div_ceil(STEP).max(1);
+        let now_ms = self.options.clock.now_ms();
+        self.turns(
+            Operation::Method,
+            u32::try_from(steps).unwrap_or(u32::MAX),
+            now_ms,
+        )
+        .await
+        .map_err(Denied::from)?;
+        self.charge(charged, Charge::Method, payload.len(), now_ms)
+            .map_err(Denied::from)?;
+        let answer = self.ask(connection, &method, payload).await;
+        // The answer costs as the question does; "not online" costs one unit, and silence nothing.
+        let bytes = match &answer {
+            Ok(Answered { payload, .. }) if payload.is_null() => Some(0),
+            Ok(Answered { payload, .. }) => Some(payload.to_string().len()),
+            Err(NoAnswer::NotOnline(_)) => Some(0),
+            Err(_) => None,
+        };
+        if let Some(bytes) = bytes {
+            self.charge_anyway(charged, Charge::Method, bytes, now_ms);
+        }
+        answer
+    }
+
+    async fn ask(&self, device: &str, method: &Method, payload: String) -> Result<Answered, NoAnswer> {
         let connected_by = Instant::now() + method.connect_within;
         loop {
             // Listening before asking, so that a device that comes in between is not missed.

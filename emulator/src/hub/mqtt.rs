@@ -5,7 +5,7 @@
 //! # Layout
 //!
 //! - `login`: CONNECT's client id and user name. `topic`: which topic means what. `bag`: the properties in it.
-//! - `session`: a device's connection. `deliveries`, `twin`, `calls`: what goes to the
+//! - `session`: a device's connection; `met`: faults on demand over it. `deliveries`, `twin`, `calls`: what goes to the
 //!   device over it.
 
 mod bag;
@@ -14,6 +14,7 @@ mod deliveries;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
 mod login;
+mod met;
 mod session;
 mod topic;
 mod twin;

@@ -4,9 +4,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::clock::Clock;
+use super::fault::Rule;
 use super::identity::Device;
 use super::key::Key;
+use super::meter::{Operation, Throttles};
 use super::policy::Policy;
+use super::routing::Routes;
 use crate::tls::{Authority, Certificate};
 
 /// Settings of a [`super::Hub`]. Start from `HubOptions::default()` and change what matters.
@@ -38,11 +41,17 @@ pub struct HubOptions {
     pub tier: Tier,
     /// Sizes, rates and quota that the hub enforces.
     pub limits: Limits,
+    /// Where devices, twins and what waits for devices are kept; in memory alone if `None`.
+    pub data: Option<PathBuf>,
+    /// Message routes; `None`: all messages go to the feed, as with the fallback route alone.
+    pub routes: Option<Routes>,
     /// How much of what arrives is kept for [`super::Hub::arrived`] and the feed.
     pub keep: Keep,
     /// Refuse application property names and values that the documentation forbids over HTTPS. On by
     /// default: what passes here must pass at Azure.
     pub strict_properties: bool,
+    /// Faults armed from the start.
+    pub faults: Vec<Rule>,
     /// Messages whose body holds this text are refused for good (400), alone or in a batch: what no repeat can deliver.
     pub cursed: Option<String>,
     /// Where files that devices upload are written, besides being kept in memory.
@@ -51,14 +60,23 @@ pub struct HubOptions {
     pub authorities: Vec<Certificate>,
     /// The hub's clock.
     pub clock: Clock,
+    /// How many times faster time passes for throttles and quota than by `clock`: at 60, a day has 24 minutes. All else
+    /// (tokens, stamps, expiry) goes by `clock`, for clients compare it with their own.
+    pub clock_speed: u32,
 }
 
-/// Tiers, for the billing step alone; [`Limits::documented`] gives the rates and quotas that go with them.
+/// Tiers: the billing step, and what there is at all; [`Limits::documented`] gives the rates and quotas that go with them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Tier {
     /// Free: 8 000 messages a day, counted in steps of 512 bytes.
     F1,
-    /// Standard 1 (and Basic 1): 400 000 messages a day and unit, in steps of 4 096 bytes.
+    /// Basic 1: as standard 1, without twins, direct methods and cloud-to-device messages.
+    B1,
+    /// Basic 2: as standard 2, without these.
+    B2,
+    /// Basic 3: as standard 3, without these.
+    B3,
+    /// Standard 1: 400 000 messages a day and unit, in steps of 4 096 bytes.
     #[default]
     S1,
     /// Standard 2: 6 000 000.
@@ -74,8 +92,8 @@ pub struct Limits {
     pub message_bytes: usize,
     /// Largest batch, as serialised.
     pub batch_bytes: usize,
-    /// Send operations a second (a batch is one); above it 429. `None`: no throttle.
-    pub sends_per_second: Option<u32>,
+    /// How many operations of each kind are taken in a time; above it 429. None by default.
+    pub throttles: Throttles,
     /// Billing units a day (UTC); above it 403002. `None`: no quota.
     pub units_per_day: Option<u64>,
 }
@@ -108,12 +126,16 @@ impl Default for HubOptions {
             auto_create: None,
             tier: Tier::default(),
             limits: Limits::default(),
+            data: None,
+            routes: None,
             keep: Keep::default(),
             strict_properties: true,
+            faults: Vec::new(),
             cursed: None,
             files: None,
             authorities: Vec::new(),
             clock: Clock::system(),
+            clock_speed: 1,
         }
     }
 }
@@ -123,19 +145,24 @@ impl Tier {
     pub fn unit_bytes(self) -> usize {
         if self == Self::F1 { 512 } else { 4096 }
     }
+
+    /// Whether it has an operation: the basic ones are without twins, direct methods and cloud-to-device messages.
+    pub fn has(self, operation: Operation) -> bool {
+        operation.is_basic() || !matches!(self, Self::B1 | Self::B2 | Self::B3)
+    }
 }
 
 impl Limits {
     /// The documented rates and quotas of `units` hub units (Azure docs, IoT Hub quotas and throttling, 2025-05).
     pub fn documented(tier: Tier, units: u32) -> Self {
-        let (sends, day) = match tier {
-            Tier::F1 => (100, 8_000),
-            Tier::S1 => (units.saturating_mul(12).max(100), 400_000),
-            Tier::S2 => (units.saturating_mul(120), 6_000_000),
-            Tier::S3 => (units.saturating_mul(6_000), 300_000_000),
+        let day: u64 = match tier {
+            Tier::F1 => 8_000,
+            Tier::B1 | Tier::S1 => 400_000,
+            Tier::B2 | Tier::S2 => 6_000_000,
+            Tier::B3 | Tier::S3 => 300_000_000,
         };
         Self {
-            sends_per_second: Some(sends),
+            throttles: Throttles::documented(tier, units),
             units_per_day: Some(day * u64::from(units)),
             ..Self::default()
         }
@@ -148,7 +175,7 @@ impl Default for Limits {
         Self {
             message_bytes: 256 * 1024,
             batch_bytes: 256 * 1024,
-            sends_per_second: None,
+            throttles: Throttles::default(),
             units_per_day: None,
         }
     }

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use serde_json::json;
 
+use super::meter::{Denied, Operation};
+
 /// A refusal, in the first of the hub's body shapes:
 /// `{"Message":"ErrorCode:…;…","ExceptionMessage":"Tracking ID:…"}`.
 ///
@@ -106,10 +108,18 @@ impl Refusal {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "MessageTooLarge", text)
     }
 
-    /// 429003.
-    pub(crate) fn throttled() -> Self {
-        let text = "The request has been throttled. Wait 10 seconds and try again. \
-                    Operation type: DeviceSendMessage";
+    /// 403010: the tier does not have the operation.
+    pub(crate) fn not_in_tier(operation: Operation) -> Self {
+        let name = operation.name();
+        let text = format!("The operation {name} is not available in the current tier");
+        Self::new(StatusCode::FORBIDDEN, "OperationNotAvailableInCurrentTier", text)
+    }
+
+    /// 429003. The words are a hub's; it sends no `Retry-After`.
+    pub(crate) fn throttled(operation: Operation) -> Self {
+        let name = operation.name();
+        let text =
+            format!("The request has been throttled. Wait 10 seconds and try again. Operation type: {name}");
         Self::new(StatusCode::TOO_MANY_REQUESTS, "ThrottlingBacklogTimeout", text)
     }
 
@@ -122,7 +132,7 @@ impl Refusal {
             404 => Self::no_device(device),
             412 => Self::lock_lost(),
             413 => Self::too_large(256 * 1024),
-            429 => Self::throttled(),
+            429 => Self::throttled(Operation::Send),
             503 => Self::new(
                 status,
                 "ServiceUnavailable",
@@ -134,6 +144,16 @@ impl Refusal {
                 ..Self::internal()
             },
         }
+    }
+
+    /// The number of a refusal that a twin may meet.
+    pub(crate) fn number(&self) -> u32 {
+        self.number.unwrap_or(match self.name {
+            "IotHubQuotaExceeded" => 403_002,
+            "OperationNotAvailableInCurrentTier" => 403_010,
+            "ThrottlingBacklogTimeout" => 429_003,
+            _ => u32::from(self.status.as_u16()) * 1000 + 1,
+        })
     }
 
     /// The body, for request `id` at `stamp` (RFC 3339).
@@ -184,5 +204,11 @@ impl Refusal {
             number: Some(number),
             ..Self::new(status, name, text)
         }
+    }
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        Self::new(denied.status(), denied.name, denied.text)
     }
 }

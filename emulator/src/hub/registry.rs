@@ -105,6 +105,20 @@ impl Registry {
         Ok(entry)
     }
 
+    /// A device from before a restart, with what the registry said of it.
+    pub(crate) fn restore(&self, device: Device, record: Record) -> Arc<Entry> {
+        let mut devices = self.devices.write().unwrap_or_else(PoisonError::into_inner);
+        let id = device.id.clone();
+        let mailbox = Mailbox::new(&device.id, &record.generation_id, self.feedback.clone());
+        let entry = Arc::new(Entry {
+            record,
+            mailbox: Arc::new(mailbox),
+            ..Entry::new(device, self.clock.now_ms(), self.feedback.clone())
+        });
+        devices.insert(id, entry.clone());
+        entry
+    }
+
     /// The device, made by `new` if it is not known.
     pub(crate) fn get_or_put(&self, id: &str, new: impl FnOnce() -> Device) -> Arc<Entry> {
         if let Some(known) = self.get(id) {

@@ -9,9 +9,10 @@
 //!
 //! - [`Call`] and `call`: which path means what, and the right that it needs.
 //! - `device`, `module`, `bulk`: identities. `identity`, `authentication`: their JSON, both ways.
-//! - `twin`, `method`, `query`, `job`, `statistics`: the rest. `refused`: refusals of the service side alone.
+//! - `twin`, `method`, `query`, `job`, `statistics`: the rest. `refused`: refusals of the service side alone. `billing`: throttles and charges.
 
 mod authentication;
+mod billing;
 mod bulk;
 mod call;
 mod device;
@@ -75,28 +76,38 @@ pub(super) async fn answer(
     }
     let token = asked.header(AUTHORIZATION.as_str());
     access::permit(hub, token, call.operation.needs(), &call.path, stamp.now_ms)?;
+    if let Some(turn) = call.operation.turn() {
+        hub.turn(turn, stamp.now_ms).await?;
+    }
+    asked.can_pay(&call.operation)?;
+    let reply = done(&asked, call).await?;
+    asked.pay(&call.operation, &reply)?;
+    Ok(reply)
+}
+
+async fn done(asked: &Asked<'_>, call: &Call) -> Result<Reply, Refusal> {
     match &call.operation {
-        Operation::ListDevices => Ok(device::list(&asked)),
-        Operation::GetDevice(id) => device::get(&asked, id),
-        Operation::PutDevice(id) => device::put(&asked, id),
-        Operation::DeleteDevice(id) => device::delete(&asked, id),
-        Operation::Purge(id) => device::purge(&asked, id),
-        Operation::Bulk => bulk::answer(&asked),
-        Operation::ListModules(id) => module::list(&asked, id),
-        Operation::GetModule(target) => module::get(&asked, target),
-        Operation::PutModule(target) => module::put(&asked, target),
-        Operation::DeleteModule(target) => module::delete(&asked, target),
-        Operation::GetTwin(target) => twin::get(&asked, target),
-        Operation::PatchTwin(target) => twin::change(&asked, target, false),
-        Operation::PutTwin(target) => twin::change(&asked, target, true),
-        Operation::Invoke(target) => method::invoke(&asked, target).await,
-        Operation::Query => query::answer(&asked),
-        Operation::PutJob(id) => job::put(&asked, id),
-        Operation::GetJob(id) => job::get(&asked, id),
-        Operation::CancelJob(id) => job::cancel(&asked, id),
-        Operation::ListJobs => job::list(&asked),
-        Operation::RegistryStatistics => Ok(statistics::registry(&asked)),
-        Operation::ServiceStatistics => Ok(statistics::service(&asked)),
+        Operation::ListDevices => Ok(device::list(asked)),
+        Operation::GetDevice(id) => device::get(asked, id),
+        Operation::PutDevice(id) => device::put(asked, id),
+        Operation::DeleteDevice(id) => device::delete(asked, id),
+        Operation::Purge(id) => device::purge(asked, id),
+        Operation::Bulk => bulk::answer(asked),
+        Operation::ListModules(id) => module::list(asked, id),
+        Operation::GetModule(target) => module::get(asked, target),
+        Operation::PutModule(target) => module::put(asked, target),
+        Operation::DeleteModule(target) => module::delete(asked, target),
+        Operation::GetTwin(target) => twin::get(asked, target),
+        Operation::PatchTwin(target) => twin::change(asked, target, false),
+        Operation::PutTwin(target) => twin::change(asked, target, true),
+        Operation::Invoke(target) => method::invoke(asked, target).await,
+        Operation::Query => query::answer(asked),
+        Operation::PutJob(id) => job::put(asked, id),
+        Operation::GetJob(id) => job::get(asked, id),
+        Operation::CancelJob(id) => job::cancel(asked, id),
+        Operation::ListJobs => job::list(asked),
+        Operation::RegistryStatistics => Ok(statistics::registry(asked)),
+        Operation::ServiceStatistics => Ok(statistics::service(asked)),
         Operation::NotOffered(what) => Err(Refusal::not_offered(what)),
         Operation::OtherMethod => Err(Refusal::method()),
     }

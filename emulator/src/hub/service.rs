@@ -16,6 +16,7 @@ use super::body::Unreadable;
 use super::devicebound::https;
 use super::fault::Fault;
 use super::message::Message;
+use super::meter::{Charge, Operation};
 use super::refusal::Refusal;
 use super::reply::{Reply, Stamp, retry_after};
 use super::rest::{self, Call};
@@ -23,6 +24,9 @@ use super::route::{Route, has_api_version};
 use super::{Inner, access, batch, body, intake, upload, websocket};
 use crate::dps;
 use crate::tls::{Hangup, Presented};
+
+/// How long a request waits that is never answered: longer than any client does.
+const SILENCE: Duration = Duration::from_secs(300);
 
 const ERROR_CODE: HeaderName = HeaderName::from_static("iothub-errorcode");
 
@@ -83,13 +87,22 @@ pub(super) async fn answer(hub: Arc<Inner>, mut request: Request<Incoming>) -> R
         }) => {
             return Ok(faulted(&hub, &stamp, device, code, retry_after, body));
         }
+        Some(Fault::Throttle) => return Ok(faulted(&hub, &stamp, device, 429, None, None)),
+        Some(Fault::Duplicate) if call.is_none() && matches!(route, Route::Send(_)) => {
+            // The client sees the answer to the second, which is the same unless a limit lies between them.
+            let _ = handle(&hub, &head, &route, body.clone(), &stamp).await;
+        }
         _ => {}
     }
     let outcome = match &call {
         Some(call) => rest::answer(&hub, &head, call, body, &stamp).await,
-        None => handle(&hub, &head, &route, body, &stamp),
+        None => handle(&hub, &head, &route, body, &stamp).await,
     };
     if matches!(fault, Some(Fault::ResetAfterAccept)) {
+        return Err(Hangup);
+    }
+    if matches!(fault, Some(Fault::NoAnswer)) {
+        sleep(SILENCE).await;
         return Err(Hangup);
     }
     Ok(match outcome {
@@ -101,7 +114,7 @@ pub(super) async fn answer(hub: Arc<Inner>, mut request: Request<Incoming>) -> R
     })
 }
 
-fn handle(
+async fn handle(
     hub: &Inner,
     head: &Parts,
     route: &Route,
@@ -130,6 +143,7 @@ fn handle(
     let sender = access::admit_by(hub, proof, device, now_ms)?;
     match route {
         Route::Receive(_) => {
+            hub.turn(Operation::Receive, now_ms).await?;
             return Ok(https::receive(&sender.mailbox, device, head.uri.query(), stamp));
         }
         Route::Settle(_, lock, settlement) => {
@@ -139,12 +153,18 @@ fn handle(
         Route::Files(_, asked) => {
             let body = body.map_err(|_| Refusal::format("The request body is too large or broke off"))?;
             let host = header(HOST).unwrap_or(&hub.options.host_name);
-            return upload::https::answer(hub, device, asked, &body, host, stamp);
+            if *asked == upload::https::Files::Begin {
+                hub.turn(Operation::Upload, now_ms).await?;
+            }
+            hub.can_charge(body.len(), now_ms)?;
+            let reply = upload::https::answer(hub, device, asked, &body, host, stamp)?;
+            hub.charge_anyway(&sender, Charge::Upload, body.len(), now_ms);
+            return Ok(reply);
         }
         _ => {}
     }
 
-    intake::turn(hub, now_ms)?;
+    hub.turn(Operation::Send, now_ms).await?;
     let options = &hub.options;
     let is_batch = batch::is_batch(header(CONTENT_TYPE));
     let limit = if is_batch {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Serialize;
 
 use super::Inner;
+use super::meter::{Charge, Charged, Charges};
 
 /// What a hub has seen since it started.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -24,8 +25,14 @@ pub struct Stats {
     pub messages: u64,
     /// Bytes of their bodies.
     pub bytes: u64,
-    /// Billing units: each message in steps of 4 KB (512 bytes on the free tier).
+    /// Billing units: what is charged, in steps of 4 KB (512 bytes on the free tier).
     pub units: u64,
+    /// The same by what they were charged for.
+    pub charged: Charged,
+    /// Units of this day (UTC) so far, of devices removed since too.
+    pub units_today: u64,
+    /// How many the day has, if there is a quota.
+    pub units_per_day: Option<u64>,
     /// The same by device.
     pub devices: BTreeMap<String, DeviceStats>,
 }
@@ -39,6 +46,8 @@ pub struct DeviceStats {
     pub bytes: u64,
     /// Billing units.
     pub units: u64,
+    /// The same by what they were charged for.
+    pub charged: Charged,
 }
 
 #[derive(Default)]
@@ -46,6 +55,8 @@ pub(super) struct Counters {
     pub(super) connections: Arc<AtomicU64>,
     pub(super) requests: AtomicU64,
     pub(super) faults: AtomicU64,
+    /// Billing units of queries, which are no device's.
+    pub(super) queries: AtomicU64,
     refused: Mutex<BTreeMap<&'static str, u64>>,
 }
 
@@ -54,7 +65,7 @@ pub(super) struct Counters {
 pub(crate) struct DeviceCounters {
     messages: AtomicU64,
     bytes: AtomicU64,
-    units: AtomicU64,
+    charges: Charges,
 }
 
 impl Counters {
@@ -69,17 +80,22 @@ impl Counters {
 }
 
 impl DeviceCounters {
-    pub(super) fn add(&self, messages: u64, bytes: u64, units: u64) {
+    pub(super) fn add(&self, messages: u64, bytes: u64) {
         self.messages.fetch_add(messages, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.units.fetch_add(units, Ordering::Relaxed);
+    }
+
+    pub(super) fn charge(&self, charge: Charge, units: u64) {
+        self.charges.add(charge, units);
     }
 
     pub(super) fn stats(&self) -> DeviceStats {
+        let charged = self.charges.view();
         DeviceStats {
             messages: self.messages.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
-            units: self.units.load(Ordering::Relaxed),
+            units: charged.total(),
+            charged,
         }
     }
 }
@@ -92,6 +108,14 @@ impl Inner {
             .into_iter()
             .map(|(id, entry)| (id, entry.counters.stats()))
             .collect();
+        let mut charged = Charged {
+            queries: self.counters.queries.load(Ordering::Relaxed),
+            ..Charged::default()
+        };
+        for device in devices.values() {
+            charged += device.charged;
+        }
+        let (units_today, units_per_day) = self.meter.today(self.options.clock.now_ms());
         let refused = self
             .counters
             .refused
@@ -104,7 +128,10 @@ impl Inner {
             refused: refused.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect(),
             messages: devices.values().map(|d| d.messages).sum(),
             bytes: devices.values().map(|d| d.bytes).sum(),
-            units: devices.values().map(|d| d.units).sum(),
+            units: charged.total(),
+            charged,
+            units_today,
+            units_per_day,
             devices,
         }
     }

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 pub(super) use edit::{Edit, NotEdited};
 
 /// One of the parts of a twin.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Part {
     pub(super) properties: Map<String, Value>,
     /// When each of them was changed.
@@ -26,7 +26,8 @@ pub(super) struct Part {
 }
 
 /// A twin.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub(super) struct Twin {
     pub(super) desired: Part,
     pub(super) reported: Part,

@@ -192,7 +192,9 @@ async fn publish(session: &mut dyn Session, packet: Publish, answers: &mut Vec<u
         return Err(Closing::protocol("a PUBLISH asks for QoS 2; IoT Hub knows 0 and 1").into());
     }
     let id = packet.packet_id();
-    let publications = session.publish(packet).await?;
+    let Some(publications) = session.publish(packet).await? else {
+        return Ok(());
+    };
     if let Some(id) = id {
         answers.extend(Puback::builder().packet_id(id).build()?.to_continuous_buffer());
     }

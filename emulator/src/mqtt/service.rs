@@ -28,8 +28,8 @@ pub(crate) struct Refused {
 /// A client that was let in.
 #[async_trait]
 pub(crate) trait Session: Send {
-    /// A message of the client, and what is answered. PUBACK goes first.
-    async fn publish(&mut self, publish: Publish) -> Result<Vec<Publication>, Closing>;
+    /// A message of the client, and what is answered. PUBACK goes first; with `None` not even that is sent.
+    async fn publish(&mut self, publish: Publish) -> Result<Option<Vec<Publication>>, Closing>;
 
     /// A subscription; returns the QoS that is granted.
     fn subscribe(&mut self, filter: &str, qos: Qos) -> Result<Qos, Closing>;

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chrono::{Datelike, Days, Utc};
+use chrono::{Datelike, Days, NaiveDate, Utc};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose, date_time_ymd,
@@ -13,6 +13,9 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+
+use super::expiry::Expiry;
 
 use super::client::AnyClient;
 
@@ -132,6 +135,40 @@ impl Authority {
     /// are asked for a certificate and need none. `names` come on top
     /// of the ones every certificate carries (loopback, `*.azure-devices.net`, the global DPS name).
     pub fn server_config(&self, names: &[&str]) -> Result<Arc<ServerConfig>, Error> {
+        // Some platforms refuse leaves that live longer than 398 days.
+        let (leaf, private) = self.leaf(names, |params| valid_for(params, 390))?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider.clone())
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+            .with_client_cert_verifier(Arc::new(AnyClient(provider)))
+            .with_single_cert(vec![leaf], private)?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+
+    /// The same settings, but for handshakes that `is_ended` says yes to: they get a certificate that ended yesterday.
+    pub(crate) fn or_expired(
+        &self,
+        config: &ServerConfig,
+        names: &[&str],
+        is_ended: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Result<Arc<ServerConfig>, Error> {
+        let (leaf, private) = self.leaf(names, |params| {
+            let today = Utc::now().date_naive();
+            between(params, today - Days::new(30), today - Days::new(1));
+        })?;
+        let ended = CertifiedKey::from_der(vec![leaf], private, config.crypto_provider())?;
+        let mut config = config.clone();
+        let usual = config.cert_resolver.clone();
+        config.cert_resolver = Arc::new(Expiry::new(usual, ended, is_ended));
+        Ok(Arc::new(config))
+    }
+
+    fn leaf(
+        &self,
+        names: &[&str],
+        valid: impl FnOnce(&mut CertificateParams),
+    ) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), Error> {
         let key = KeyPair::generate()?;
         let mut all: Vec<String> = NAMES.iter().map(ToString::to_string).collect();
         for name in names {
@@ -146,18 +183,10 @@ impl Authority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         // Python 3.13 refuses a leaf without it.
         params.use_authority_key_identifier_extension = true;
-        // Some platforms refuse leaves that live longer than 398 days.
-        valid_for(&mut params, 390);
+        valid(&mut params);
         let leaf = params.signed_by(&key, &self.0.issuer)?;
-
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let private = PrivateKeyDer::Pkcs8(key.serialize_der().into());
-        let mut config = ServerConfig::builder_with_provider(provider.clone())
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
-            .with_client_cert_verifier(Arc::new(AnyClient(provider)))
-            .with_single_cert(vec![leaf.der().clone()], private)?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Arc::new(config))
+        Ok((leaf.der().clone(), private))
     }
 }
 
@@ -236,7 +265,10 @@ fn common_name(name: &str) -> DistinguishedName {
 /// Valid from yesterday (a client's clock may lag) for `days` more days.
 fn valid_for(params: &mut CertificateParams, days: u64) {
     let today = Utc::now().date_naive();
-    let [from, to] = [today - Days::new(1), today + Days::new(days)]
-        .map(|d| date_time_ymd(d.year(), d.month() as u8, d.day() as u8));
+    between(params, today - Days::new(1), today + Days::new(days));
+}
+
+fn between(params: &mut CertificateParams, from: NaiveDate, to: NaiveDate) {
+    let [from, to] = [from, to].map(|d| date_time_ymd(d.year(), d.month() as u8, d.day() as u8));
     (params.not_before, params.not_after) = (from, to);
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hyper::StatusCode;
+
 use super::access::Proof;
 use crate::amqp::{
     AmqpValue, Body, Inlet, Message, MessageId, Properties, Refused, SimpleValue, Timestamp, Value,
@@ -55,11 +57,16 @@ impl Inlet for Sends {
 /// and `amqp_common_errors.js`), the names those of the hub's error codes.
 impl From<NotSent> for Refused {
     fn from(error: NotSent) -> Self {
-        let (condition, name) = match error {
+        let (condition, name) = match &error {
             NotSent::NoDevice(_) => ("amqp:not-found", "DeviceNotFound"),
             NotSent::Full(_) => ("amqp:resource-limit-exceeded", "DeviceMaximumQueueDepthExceeded"),
             NotSent::TooLarge(_) => ("amqp:link:message-size-exceeded", "MessageTooLarge"),
             NotSent::Expiry | NotSent::Ack(_) => ("com.microsoft:argument-error", "ArgumentInvalid"),
+            // A rate is told apart from the quota and the tier, for which waiting a little is of no use.
+            NotSent::Denied(denied) if denied.status() == StatusCode::TOO_MANY_REQUESTS => {
+                ("com.microsoft:device-container-throttled", denied.name)
+            }
+            NotSent::Denied(denied) => ("amqp:resource-limit-exceeded", denied.name),
         };
         Self::new(condition, name, error.to_string())
     }

@@ -66,11 +66,12 @@ async fn send(State(hub): State<Arc<Inner>>, Path(id): Path<String>, Json(asked)
     match hub.send_to_device(&id, message) {
         Ok(sequence) => (StatusCode::CREATED, Json(json!({ "sequence": sequence }))).into_response(),
         Err(error) => {
-            let status = match error {
+            let status = match &error {
                 NotSent::NoDevice(_) => StatusCode::NOT_FOUND,
                 NotSent::Full(_) => StatusCode::FORBIDDEN,
                 NotSent::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
                 NotSent::Expiry | NotSent::Ack(_) => StatusCode::BAD_REQUEST,
+                NotSent::Denied(denied) => denied.status(),
             };
             (status, Json(json!({ "error": error.to_string() }))).into_response()
         }

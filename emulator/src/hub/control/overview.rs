@@ -11,6 +11,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::super::Inner;
+use super::super::meter::{Operation, Rate};
 use super::super::reply::rfc3339;
 
 /// Where clients find the hub.
@@ -29,6 +30,7 @@ pub(super) fn routes(reached: Reached) -> Router<Arc<Inner>> {
 
 fn hub_view(hub: &Inner, reached: &Reached) -> Value {
     let options = &hub.options;
+    let (throttles, units_per_day) = hub.meter.limits();
     json!({
         "hostName": options.host_name,
         "https": reached.https,
@@ -36,8 +38,8 @@ fn hub_view(hub: &Inner, reached: &Reached) -> Value {
         "ca": reached.ca,
         "now": rfc3339(options.clock.now_ms()),
         "unitBytes": options.tier.unit_bytes(),
-        "sendsPerSecond": options.limits.sends_per_second,
-        "unitsPerDay": options.limits.units_per_day,
+        "sends": throttles.rate(Operation::Send).map(|rate: Rate| rate.to_string()),
+        "unitsPerDay": units_per_day,
     })
 }
 

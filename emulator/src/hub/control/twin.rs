@@ -57,11 +57,12 @@ async fn call(
         Ok(answered) => return Json(json!(answered)).into_response(),
         Err(refusal) => refusal,
     };
-    let (status, code) = match refusal {
+    let (status, code) = match &refusal {
         NoAnswer::NoDevice(_) => (StatusCode::NOT_FOUND, 404_001),
         NoAnswer::NotOnline(_) => (StatusCode::NOT_FOUND, 404_103),
         NoAnswer::TimedOut(_) => (StatusCode::GATEWAY_TIMEOUT, 504_101),
         NoAnswer::Invalid(_) => (StatusCode::BAD_REQUEST, 400_004),
+        NoAnswer::Denied(denied) => (denied.status(), denied.number),
     };
     (
         status,

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::Devicebound;
+use super::{Devicebound, Kept, Waits};
 
 /// How many wait at most (403004).
 const MOST: usize = 50;
@@ -161,6 +161,31 @@ impl Queue {
     /// What senders are to be told, in the order in which it happened; it is told once.
     pub(super) fn untold(&mut self) -> Vec<Settled> {
         std::mem::take(&mut self.untold)
+    }
+
+    pub(super) fn keep(&self) -> Kept {
+        let waiting = self.waiting.iter().map(|waiting| Waits {
+            sequence: waiting.sequence,
+            enqueued_ms: waiting.enqueued_ms,
+            deliveries: waiting.deliveries,
+            message: (*waiting.message).clone(),
+        });
+        Kept {
+            last: self.last,
+            waiting: waiting.collect(),
+        }
+    }
+
+    pub(super) fn restore(&mut self, kept: Kept) {
+        self.last = kept.last;
+        let waiting = kept.waiting.into_iter().map(|kept| Waiting {
+            message: Arc::new(kept.message),
+            sequence: kept.sequence,
+            enqueued_ms: kept.enqueued_ms,
+            deliveries: kept.deliveries,
+            locked: None,
+        });
+        self.waiting = waiting.collect();
     }
 
     /// Opens locks that have timed out, and takes out what has expired or was delivered too often.

@@ -9,21 +9,24 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::time::{Instant, sleep, sleep_until};
+use hyper::StatusCode;
+use tokio::time::{Instant, sleep_until};
 
 use super::bag;
 use super::calls::Calls;
 use super::deliveries::Deliveries;
 use super::login::Login;
+use super::met::{Met, fault};
 use super::topic::{Filter, Topic};
 use super::twin;
 use crate::hub::access::Proof;
 use crate::hub::message::Message;
+use crate::hub::meter::{Charge, Operation};
 use crate::hub::presence::{Order, Seat};
 use crate::hub::refusal::Refusal;
 use crate::hub::registry::Entry;
 use crate::hub::token::Token;
-use crate::hub::{Fault, Inner, access, intake};
+use crate::hub::{Inner, access, intake};
 use crate::mqtt::{Closing, Connect, ConnectReturnCode, Publication, Publish, Qos, Refused, Session};
 use crate::tls::Chain;
 
@@ -44,7 +47,10 @@ pub(super) async fn connect(
     let client = connect.client_id();
     let login = Login::parse(client, connect.user_name(), &hub.options.host_name).map_err(refused)?;
     let now_ms = match fault(&hub, &login.device).await {
-        Met::Nothing { now_ms } | Met::ResetAfter { now_ms } => now_ms,
+        Met::Nothing { now_ms }
+        | Met::ResetAfter { now_ms }
+        | Met::Silent { now_ms }
+        | Met::Twice { now_ms } => now_ms,
         Met::Closing { why, status } => {
             let code = match status {
                 Some(401 | 403 | 404) => ConnectReturnCode::NotAuthorized,
@@ -62,6 +68,12 @@ pub(super) async fn connect(
     let entry =
         access::admit_by(&hub, proof, &login.device, now_ms).map_err(|refusal| refused(refusal.into()))?;
     let will = will(connect, &login.device).map_err(refused)?;
+    hub.turn(Operation::Connect, now_ms)
+        .await
+        .map_err(|refusal| Refused {
+            code: ConnectReturnCode::ServerUnavailable,
+            why: refusal.into(),
+        })?;
     // A certificate is looked at when the connection begins, and not again.
     let expires_s = token.and_then(Token::parse).map(|token| token.expires_s);
     let expires_ms = expires_s.map_or(i64::MAX, |s| s.saturating_add(SLACK_S).saturating_mul(1000));
@@ -133,7 +145,7 @@ struct Connected {
 
 #[async_trait]
 impl Session for Connected {
-    async fn publish(&mut self, publish: Publish) -> Result<Vec<Publication>, Closing> {
+    async fn publish(&mut self, publish: Publish) -> Result<Option<Vec<Publication>>, Closing> {
         self.hub.counters.requests.fetch_add(1, Ordering::Relaxed);
         let device = &self.entry.device.id;
         let payload = publish.payload().as_slice();
@@ -141,23 +153,38 @@ impl Session for Connected {
         match Topic::parse(publish.topic_name(), device)? {
             Topic::Events { bag } => {
                 let message = message(bag, Bytes::copy_from_slice(payload), publish.retain())?;
-                self.events(message).await?;
+                if !self.events(message).await? {
+                    return Ok(None);
+                }
             }
             Topic::TwinGet { rid } => {
-                let answer = twin::get(&self.entry.twin, rid);
-                return Ok(self.told(Filter::TwinAnswers, answer).into_iter().collect());
+                self.is_in_tier(Operation::TwinRead)?;
+                let answer = match self.twin_fault(rid, now_ms).await? {
+                    Some(answer) => answer,
+                    None => twin::get(&self.hub, &self.entry, rid, now_ms).await,
+                };
+                return Ok(Some(self.told(Filter::TwinAnswers, answer).into_iter().collect()));
             }
             Topic::Reported { rid } => {
-                let answer = twin::report(&self.entry.twin, rid, payload, now_ms);
-                return Ok(self.told(Filter::TwinAnswers, answer).into_iter().collect());
+                self.is_in_tier(Operation::TwinUpdate)?;
+                let answer = match self.twin_fault(rid, now_ms).await? {
+                    Some(answer) => answer,
+                    None => twin::report(&self.hub, &self.entry, rid, payload, now_ms).await,
+                };
+                return Ok(Some(self.told(Filter::TwinAnswers, answer).into_iter().collect()));
             }
             Topic::MethodAnswer { status, rid } => self.calls.answered(rid, status, payload)?,
         }
-        Ok(Vec::new())
+        Ok(Some(Vec::new()))
     }
 
     fn subscribe(&mut self, filter: &str, qos: Qos) -> Result<Qos, Closing> {
         let known = Filter::parse(filter, &self.entry.device.id)?;
+        self.is_in_tier(match known {
+            Filter::Devicebound => Operation::Receive,
+            Filter::TwinAnswers | Filter::Desired => Operation::TwinRead,
+            Filter::Methods => Operation::Method,
+        })?;
         let granted = if qos == Qos::AtMostOnce {
             qos
         } else {
@@ -221,7 +248,7 @@ impl Session for Connected {
             self.entry.activity.connection_changed(now_ms);
         }
         if let Some(will) = self.will.take().filter(|_| !orderly)
-            && let Err(refusal) = self.take(will, now_ms)
+            && let Err(refusal) = self.take_will(will, now_ms)
         {
             let device = &self.entry.device.id;
             tracing::warn!(device, reason = refusal.text, "Will not taken");
@@ -241,7 +268,14 @@ impl Connected {
     /// What an order makes the connection send.
     fn obey(&mut self, order: Order) -> Option<Publication> {
         match order {
-            Order::Desired(change) => self.told(Filter::Desired, twin::desired(&change)),
+            Order::Desired(change) => {
+                let told = twin::desired(&change);
+                let bytes = told.1.len();
+                let publication = self.told(Filter::Desired, told)?;
+                let now_ms = self.hub.options.clock.now_ms();
+                self.hub.charge_anyway(&self.entry, Charge::Twin, bytes, now_ms);
+                Some(publication)
+            }
             Order::Method {
                 name,
                 payload,
@@ -259,32 +293,72 @@ impl Connected {
         Some(Publication::new(topic, payload, self.deliveries.packet_id(qos)))
     }
 
-    /// Takes telemetry, faults on demand permitting.
-    async fn events(&self, message: Message) -> Result<(), Closing> {
-        match fault(&self.hub, &self.entry.device.id).await {
-            Met::Nothing { now_ms } => self.receive(message, now_ms),
-            Met::Swallowed => Ok(()),
-            Met::Closing { why, .. } => Err(why),
-            Met::ResetAfter { now_ms } => {
-                self.receive(message, now_ms)?;
-                let text = "a fault on demand: reset after a message was taken";
-                Err(Closing::fault(text).with_reset())
-            }
+    /// Closes the connection for what the tier does not have: over MQTT there is no other way to say so.
+    fn is_in_tier(&self, operation: Operation) -> Result<(), Closing> {
+        if self.hub.options.tier.has(operation) {
+            Ok(())
+        } else {
+            Err(Refusal::not_in_tier(operation).into())
         }
     }
 
-    fn receive(&self, message: Message, now_ms: i64) -> Result<(), Closing> {
+    /// Takes telemetry, faults on demand permitting; returns whether it is confirmed.
+    async fn events(&self, message: Message) -> Result<bool, Closing> {
+        match fault(&self.hub, &self.entry.device.id).await {
+            Met::Nothing { now_ms } => self.receive(message, now_ms).await?,
+            Met::Silent { now_ms } => {
+                self.receive(message, now_ms).await?;
+                return Ok(false);
+            }
+            Met::Twice { now_ms } => {
+                self.receive(message.clone(), now_ms).await?;
+                self.receive(message, now_ms).await?;
+            }
+            Met::Swallowed => {}
+            Met::Closing { why, .. } => return Err(why),
+            Met::ResetAfter { now_ms } => {
+                self.receive(message, now_ms).await?;
+                let text = "a fault on demand: reset after a message was taken";
+                return Err(Closing::fault(text).with_reset());
+            }
+        }
+        Ok(true)
+    }
+
+    /// A fault on demand in the answer to a question about the twin.
+    async fn twin_fault(&self, rid: &str, now_ms: i64) -> Result<Option<twin::Answer>, Closing> {
+        let device = &self.entry.device.id;
+        match fault(&self.hub, device).await {
+            Met::Closing {
+                status: Some(code), ..
+            } => {
+                let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                let refusal = Refusal::of_status(status, &self.hub.options.host_name, device);
+                Ok(Some(twin::refused(rid, &refusal, now_ms)))
+            }
+            Met::Closing { why, .. } => Err(why),
+            _ => Ok(None),
+        }
+    }
+
+    async fn receive(&self, message: Message, now_ms: i64) -> Result<(), Closing> {
         if now_ms > self.expires_ms {
             return Err(token_ended());
         }
+        self.hub.turn(Operation::Send, now_ms).await?;
         Ok(self.take(message, now_ms)?)
+    }
+
+    /// The connection is over, so that nobody waits for its turn.
+    fn take_will(&self, will: Message, now_ms: i64) -> Result<(), Refusal> {
+        self.hub.meter.take(Operation::Send, now_ms)?;
+        self.take(will, now_ms)
     }
 
     fn take(&self, mut message: Message, now_ms: i64) -> Result<(), Refusal> {
         if let Some(model) = &self.model_id {
             message.system.insert("dt-dataschema".to_owned(), model.clone());
         }
-        intake::turn(&self.hub, now_ms)?;
         intake::take(&self.hub, &self.entry, now_ms, [message])
     }
 }
@@ -292,45 +366,4 @@ impl Connected {
 fn token_ended() -> Closing {
     let text = "the token ended 10 minutes ago; connect anew with a fresh one before it ends";
     Closing::new("IotHubUnauthorizedAccess", text)
-}
-
-/// What a fault on demand makes of a packet.
-enum Met {
-    /// No fault, or one that only cost time or turned the clock.
-    Nothing { now_ms: i64 },
-    /// The connection is closed; `status` stands for the reason.
-    Closing { why: Closing, status: Option<u16> },
-    /// The packet is confirmed and nothing is taken.
-    Swallowed,
-    /// The message is taken and the connection reset.
-    ResetAfter { now_ms: i64 },
-}
-
-async fn fault(hub: &Inner, device: &str) -> Met {
-    let fault = hub.faults.take(Some(device));
-    hub.counters
-        .faults
-        .fetch_add(u64::from(fault.is_some()), Ordering::Relaxed);
-    let now_ms = hub.options.clock.now_ms();
-    match fault {
-        None => Met::Nothing { now_ms },
-        Some(Fault::Delay(ms)) => {
-            sleep(Duration::from_millis(ms)).await;
-            let now_ms = hub.options.clock.now_ms();
-            Met::Nothing { now_ms }
-        }
-        Some(Fault::ClockSkew(seconds)) => Met::Nothing {
-            now_ms: now_ms.saturating_add(seconds.saturating_mul(1000)),
-        },
-        Some(Fault::Reset | Fault::ResetMidBody) => Met::Closing {
-            why: Closing::fault("a fault on demand: reset").with_reset(),
-            status: None,
-        },
-        Some(Fault::ResetAfterAccept) => Met::ResetAfter { now_ms },
-        Some(Fault::Status { code, .. }) if (200..300).contains(&code) => Met::Swallowed,
-        Some(Fault::Status { code, .. }) => Met::Closing {
-            why: Closing::fault(format!("a fault on demand: status {code}")),
-            status: Some(code),
-        },
-    }
 }

@@ -1,39 +1,66 @@
 //! The twin over MQTT.
 
+use hyper::StatusCode;
 use serde_json::{Value, json};
 
+use crate::hub::Inner;
+use crate::hub::meter::{Charge, Operation};
+use crate::hub::refusal::Refusal;
+use crate::hub::registry::Entry;
 use crate::hub::reply::Stamp;
-use crate::hub::twin::{BadTwin, Shadow};
+use crate::hub::twin::BadTwin;
 
 /// A topic and a payload.
 pub(super) type Answer = (String, Vec<u8>);
 
-/// The answer to `$iothub/twin/GET/`.
-pub(super) fn get(twin: &Shadow, rid: &str) -> Answer {
-    let document = twin.lock().for_device();
-    (format!("$iothub/twin/res/200/?$rid={rid}"), text(&document))
+/// The answer to `$iothub/twin/GET/`: a throttle and the quota are told in it, where telemetry meets a closed
+/// connection (429: Azure/azure-iot-sdk-csharp#2416).
+pub(super) async fn get(hub: &Inner, of: &Entry, rid: &str, now_ms: i64) -> Answer {
+    if let Err(refusal) = hub.turn(Operation::TwinRead, now_ms).await {
+        return refused(rid, &refusal, now_ms);
+    }
+    let document = text(&of.twin.lock().for_device());
+    match hub.charge(of, Charge::Twin, document.len(), now_ms) {
+        Ok(()) => (format!("$iothub/twin/res/200/?$rid={rid}"), document),
+        Err(refusal) => refused(rid, &refusal, now_ms),
+    }
 }
 
 /// The answer to `$iothub/twin/PATCH/properties/reported/`.
-pub(super) fn report(twin: &Shadow, rid: &str, patch: &[u8], now_ms: i64) -> Answer {
-    let outcome = twin.lock().report(patch, now_ms);
-    match outcome {
-        Ok(version) => (
-            format!("$iothub/twin/res/204/?$rid={rid}&$version={version}"),
-            Vec::new(),
-        ),
-        Err(BadTwin(why)) => {
-            let stamp = Stamp::new(now_ms);
-            let error = json!({
-                "errorCode": 400_004,
-                "trackingId": stamp.id,
-                "message": why,
-                "timestampUtc": stamp.time(),
-                "info": {},
-            });
-            (format!("$iothub/twin/res/400/?$rid={rid}"), text(&error))
-        }
+pub(super) async fn report(hub: &Inner, of: &Entry, rid: &str, patch: &[u8], now_ms: i64) -> Answer {
+    if let Err(refusal) = hub.turn(Operation::TwinUpdate, now_ms).await {
+        return refused(rid, &refusal, now_ms);
     }
+    if let Err(refusal) = hub.can_charge(patch.len(), now_ms) {
+        return refused(rid, &refusal, now_ms);
+    }
+    let outcome = of.twin.lock().report(patch, now_ms);
+    match outcome {
+        Ok(version) => {
+            hub.charge_anyway(of, Charge::Twin, patch.len(), now_ms);
+            let topic = format!("$iothub/twin/res/204/?$rid={rid}&$version={version}");
+            (topic, Vec::new())
+        }
+        Err(BadTwin(why)) => failed(rid, StatusCode::BAD_REQUEST, 400_004, &why, now_ms),
+    }
+}
+
+/// An answer that says no.
+pub(super) fn refused(rid: &str, refusal: &Refusal, now_ms: i64) -> Answer {
+    failed(rid, refusal.status, refusal.number(), &refusal.text, now_ms)
+}
+
+fn failed(rid: &str, status: StatusCode, number: u32, why: &str, now_ms: i64) -> Answer {
+    let stamp = Stamp::new(now_ms);
+    let error = json!({
+        "errorCode": number,
+        "trackingId": stamp.id,
+        "message": why,
+        "timestampUtc": stamp.time(),
+        "info": {},
+    });
+    let status = status.as_u16();
+    (format!("$iothub/twin/res/{status}/?$rid={rid}"), text(&error))
 }
 
 /// What a device is told of changed desired properties, which hold their `$version`.

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 const TICKS_TO_1970: i64 = 621_355_968_000_000_000;
 
 /// Which identity this is, and which version of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Record {
     /// Tells devices apart that had the same id one after the other.
     pub(crate) generation_id: String,

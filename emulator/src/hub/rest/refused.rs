@@ -99,6 +99,7 @@ impl From<NoAnswer> for Refusal {
                 Self::nested(StatusCode::GATEWAY_TIMEOUT, "GatewayTimeout", 504_101, text)
             }
             NoAnswer::Invalid(_) => Self::argument(text),
+            NoAnswer::Denied(denied) => denied.into(),
         }
     }
 }
