@@ -68,6 +68,7 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<(), Failure> {
         "device_http.js",
         "device_mqtt.js",
         "upload.js",
+        "limits.js",
         "provisioning_http.js",
         "provisioning_mqtt.js",
         "service_rest.js",
@@ -81,6 +82,7 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<(), Failure> {
     for script in [
         "device_https.py",
         "device_mqtt.py",
+        "limits.py",
         "service_rest.py",
         "certificates.py",
         "service_amqp.py",

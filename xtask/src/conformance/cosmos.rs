@@ -1,10 +1,11 @@
-//! The store's part: the bridge polls once into an emulated Cosmos DB account, and Microsoft's Python client
-//! reads what it finds there.
+//! The store's part: the bridge polls once into an emulated Cosmos DB account, a hub routes messages into another container
+//! of it, and Microsoft's Python client reads what it finds there.
 
 use std::fs;
 use std::path::Path;
 
 use super::hub::Hub;
+use super::rows_of;
 use super::sdks::Sdks;
 use super::table::{Row, Verdict};
 use crate::failure::Failure;
@@ -64,7 +65,7 @@ pub(super) fn rows(project: &Project, sdks: &Sdks, hub: &Hub, directory: &Path) 
         |failure| Verdict::Failed(redact(&failure, key)),
         |()| Verdict::Passed,
     );
-    Ok(vec![
+    let mut rows = vec![
         Row::new(
             "meterbridge",
             "HTTP, HTTPS",
@@ -77,7 +78,39 @@ pub(super) fn rows(project: &Project, sdks: &Sdks, hub: &Hub, directory: &Path) 
             "reads what the bridge stored",
             read,
         ),
-    ])
+    ];
+    rows.extend(routed(project, sdks, directory, (endpoint, key))?);
+    Ok(rows)
+}
+
+/// A hub of its own, whose route leads into the account.
+fn routed(
+    project: &Project,
+    sdks: &Sdks,
+    directory: &Path,
+    (endpoint, key): (&str, &str),
+) -> Result<Vec<Row>, Failure> {
+    let routes = directory.join("routes.toml");
+    let text = format!(
+        "[[endpoint]]\nname = \"readings\"\nkind = \"cosmos\"\nurl = \"{endpoint}\"\nkey = \"${{COSMOS_KEY}}\"\n\
+         database = \"routed\"\ncontainer = \"readings\"\npartition_key = \"/deviceMonth\"\n\
+         [[route]]\nname = \"high, or not to be seen\"\n\
+         condition = \"$body.Wh >= 1000 OR NOT is_defined($body)\"\nendpoint = \"readings\"\n"
+    );
+    fs::write(&routes, text).map_err(Failure::file(&routes))?;
+    let routes = format!("--routes={}", routes.display());
+    let hub = Hub::start_with(
+        project,
+        &directory.join("routed"),
+        &[&routes],
+        &[("COSMOS_KEY", key)],
+    )?;
+    let script = "routed.py";
+    let program = hub
+        .tell(sdks.python(project, &project.root.join("tests/conformance").join(script)))
+        .env("COSMOS_ENDPOINT", endpoint)
+        .env("COSMOS_KEY", key);
+    rows_of(script, program, &hub)
 }
 
 /// The emulated account's key has no place on a terminal either.

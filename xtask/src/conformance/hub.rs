@@ -62,7 +62,7 @@ pub(super) type Arrived = Value;
 impl Hub {
     /// Starts a hub with keys of its own below `directory`, on ports 443, 8883 and 5671 where they can be had.
     pub(crate) fn start(project: &Project, directory: &Path) -> Result<Self, Failure> {
-        Self::start_with(project, directory, &[])
+        Self::start_with(project, directory, &[], &[])
     }
 
     /// The same as part of an IoT Central application, which knows one model and approves nobody by itself.
@@ -72,12 +72,19 @@ impl Hub {
             project,
             directory,
             &["--profile=iot-central", "--approval", &template],
+            &[],
         )
     }
 
-    fn start_with(project: &Project, directory: &Path, more: &[&str]) -> Result<Self, Failure> {
+    /// The same with more arguments, and with an environment.
+    pub(super) fn start_with(
+        project: &Project,
+        directory: &Path,
+        more: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Self, Failure> {
         let place = Place::find();
-        let mut running = project
+        let program = project
             .program(project.target.join("debug/emulator"))
             .args([
                 "hub",
@@ -97,7 +104,10 @@ impl Hub {
             ])
             .args(more)
             // It tells of every client that it turns away, which is what many operations are about.
-            .env("RUST_LOG", "error")
+            .env("RUST_LOG", "error");
+        let mut running = environment
+            .iter()
+            .fold(program, |program, (name, value)| program.env(name, value))
             .background()?;
         // It introduces itself, then prints an empty line.
         let lines = running.lines_until(str::is_empty)?;
