@@ -5,7 +5,6 @@ it reads.
 """
 
 import base64
-import importlib.metadata
 import os
 import time
 
@@ -16,7 +15,7 @@ from azure.iot.device.common.auth import sastoken, signing_mechanism
 from control import ask
 from report import CA_FILE, PARTS, PATIENCE, end, mark, run
 
-SDK = f"azure-cosmos {importlib.metadata.version('azure-cosmos')} (Python)"
+SDK = "azure-cosmos"
 
 
 def post(body, **headers):

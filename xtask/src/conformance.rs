@@ -2,7 +2,7 @@
 //!
 //! What the SDKs say they sent is compared with the hub's feed; what the bridge stored in Cosmos DB is read
 //! with Microsoft's Python client. What cannot run yet is tried all the same and listed with its reason.
-//! mosquitto's client, where it is installed, shows that the hub's MQTT is not only that of the SDKs.
+//! mosquitto's clients, where they can be installed, show that the hub's MQTT is not only that of the SDKs.
 //!
 //! # Layout
 //!
@@ -17,6 +17,7 @@ mod table;
 
 use std::path::Path;
 
+use crate::debian;
 use crate::failure::Failure;
 use crate::process::Program;
 use crate::project::Project;
@@ -142,19 +143,23 @@ fn rows_of(script: &str, program: Program, hub: &Hub) -> Result<Vec<Row>, Failur
     Ok(rows)
 }
 
-/// mosquitto's client, where it is installed.
+/// mosquitto's clients, installed where that is possible.
 fn mosquitto(project: &Project, sdks: &Sdks, hub: &Hub, scripts: &Path) -> Result<Vec<Row>, Failure> {
     let script = "mosquitto.py";
     // Its `--version` ends with an error.
-    let found = project.program("sh").args(["-c", "command -v mosquitto_pub"]);
-    if found.succeeds() {
+    let is_there = || {
+        let found = project.program("sh").args(["-c", "command -v mosquitto_pub"]);
+        found.succeeds()
+    };
+    // Where it cannot be installed, its row says so.
+    if is_there() || (debian::install(project, &["mosquitto-clients"]).is_ok() && is_there()) {
         return rows_of(script, hub.tell(sdks.python(project, &scripts.join(script))), hub);
     }
     let why = "not installed; on Debian, `apt install mosquitto-clients`".to_owned();
     Ok(vec![Row::new(
-        "mosquitto_pub",
+        "mosquitto_pub, mosquitto_sub",
         "MQTT",
-        "publish with a token as password",
+        "publish and subscribe with a token as password",
         Verdict::NotRun(why),
     )])
 }
