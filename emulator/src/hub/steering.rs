@@ -108,7 +108,7 @@ impl Hub {
         self.0.inner.faults.clear()
     }
 
-    /// Takes from now on what [`HubOptions::cursed`] refuses.
+    /// Takes from now on what [`super::HubOptions::cursed`] refuses.
     pub fn bless(&self) {
         self.0.inner.blessed.store(true, Ordering::Relaxed);
     }
