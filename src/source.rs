@@ -63,6 +63,8 @@ pub struct Answer {
     pub remarks: Vec<String>,
     /// The device's own instant where it gave one (a reader), milliseconds UTC.
     pub device_time: Option<Millis>,
+    /// Requests that this took besides the one for the rows, such as a blueprint's: they count in the backend's budget.
+    pub extra: u32,
 }
 
 /// The question as it is kept in the store and shown: never with a credential.

@@ -32,4 +32,5 @@ scenarios! {
     two_worker_processes_poll_each_source_once
     four_worker_processes_poll_each_source_once
     one_two_and_four_processes_on_cosmos_poll_each_source_once
+    a_backends_budget_holds_over_worker_processes
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -91,13 +92,26 @@ impl Backends {
         Place(Arc::clone(&backend.places).acquire_owned().await.ok())
     }
 
-    /// Waits for one of the requests that the source's backend gets a minute, in the order of asking.
+    /// Waits for one of the requests that the source's backend gets a minute, in the order of asking; what is owed comes first.
     pub async fn pace(&self, kind: &Kind) {
         let Some(backend) = self.backend(kind) else { return };
         let Some(pace) = &backend.pace else { return };
         let _line = backend.line.lock().await;
-        while let Err(early) = pace.check() {
-            tokio::time::sleep(early.wait_time_from(self.ticks.now()).max(SHORTEST)).await;
+        loop {
+            if let Err(early) = pace.check() {
+                tokio::time::sleep(early.wait_time_from(self.ticks.now()).max(SHORTEST)).await;
+            } else if !backend.pay() {
+                return;
+            }
+        }
+    }
+
+    /// Counts requests that were made without [`Backends::pace`], because an answer showed that they were needed.
+    pub fn owe(&self, kind: &Kind, requests: u32) {
+        if requests > 0
+            && let Some(backend) = self.backend(kind)
+        {
+            backend.owed.fetch_add(requests, Ordering::Relaxed);
         }
     }
 
@@ -116,6 +130,7 @@ impl Backends {
                 places: Arc::new(Semaphore::new(places)),
                 line: tokio::sync::Mutex::default(),
                 pace,
+                owed: AtomicU32::new(0),
             })
         };
         Some(Arc::clone(known.entry(name).or_insert_with(new)))
@@ -131,6 +146,18 @@ struct Backend {
     /// Held by the tick whose request is next.
     line: tokio::sync::Mutex<()>,
     pace: Option<RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Nanos>>>,
+    /// Requests made that the pace has not counted yet.
+    owed: AtomicU32,
+}
+
+impl Backend {
+    /// Takes one request off what is owed; `false` where nothing is.
+    fn pay(&self) -> bool {
+        let less = |owed: u32| owed.checked_sub(1);
+        self.owed
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
+            .is_ok()
+    }
 }
 
 /// What a budget is counted for: a backend's host with its port, or one reader (several may stand behind one gateway, each under a

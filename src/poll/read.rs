@@ -87,6 +87,7 @@ impl Poller {
             let error = match asked {
                 Ok(Ok(answer)) => {
                     held.budget.earn();
+                    self.limits.backends.owe(&turn.config.kind, answer.extra);
                     return Ok(Outcome::Answer(Box::new(Answered {
                         at,
                         took: started.elapsed(),

@@ -158,19 +158,22 @@ impl RapidM2m {
         ))
     }
 
-    /// Adds the blueprint's titles and units. That it cannot be read is worth a remark, once, and no more.
-    async fn describe(&self, rows: &mut Rows, remarks: &mut Vec<String>) {
+    /// Adds the blueprint's titles and units, and says how many requests that took. That it cannot be read is worth a remark, once,
+    /// and no more.
+    async fn describe(&self, rows: &mut Rows, remarks: &mut Vec<String>) -> u32 {
         if rows.is_empty()
             || rows
                 .channels()
                 .iter()
                 .all(|c| c.title.is_some() && c.unit.is_some())
         {
-            return;
+            return 0;
         }
+        let mut requests = 0;
         let described = self
             .described
             .get_or_init(|| async {
+                requests = 1;
                 let blueprint = match self.blueprint().await {
                     Ok(found) => found.unwrap_or_default(),
                     Err(error) => {
@@ -183,6 +186,7 @@ impl RapidM2m {
             })
             .await;
         rows.channels_mut().clone_from_slice(described);
+        requests
     }
 
     /// Names of the configured channels, in order.
@@ -218,7 +222,7 @@ impl Source for RapidM2m {
         let (Decoded { mut rows, tally }, bytes) = self.decode(&mut response, window).await?;
         let mut remarks = tally.remarks();
         remarks.extend(future(&rows, self.backend.clock.now()));
-        self.describe(&mut rows, &mut remarks).await;
+        let extra = self.describe(&mut rows, &mut remarks).await;
         let first = select.len() + 1;
         let unknown = (first..first + tally.surplus.min(SURPLUS_NAMED))
             .map(|number| format!("value {number} of a row"))
@@ -231,6 +235,7 @@ impl Source for RapidM2m {
             unknown,
             remarks,
             device_time: None,
+            extra,
         })
     }
 

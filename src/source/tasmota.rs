@@ -177,6 +177,7 @@ impl Source for Tasmota {
             unknown: picked.unknown,
             remarks: picked.remarks,
             device_time: telegram.settled.device,
+            extra: 0,
         })
     }
 

@@ -194,6 +194,46 @@ pub async fn one_two_and_four_processes_on_cosmos_poll_each_source_once(queue: A
     }
 }
 
+/// What one backend is asked a minute holds while its sites wander from one worker process to the next, blueprints counted.
+pub async fn a_backends_budget_holds_over_worker_processes(queue: Arc<dyn Queue>) {
+    const TICKS: usize = 2;
+    const A_MINUTE: usize = 240;
+    const AT_ONCE: usize = 4;
+    let backend = sites().await;
+    let mut world = World::new(queue, &crowd(&backend)).await;
+    world.set("BACKEND_REQUESTS", &A_MINUTE.to_string());
+    world.set("BACKEND_CONCURRENCY", &AT_ONCE.to_string());
+    let hosts = [world.host().await, world.host().await, world.host().await];
+    let mut handed = 0;
+    for _ in 0..TICKS {
+        handed += tick(&hosts[0]).await.messages;
+        until_jobs(&hosts, handed).await;
+        tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    }
+    let asked = backend.latest();
+    assert_eq!(
+        asked.len(),
+        SITES * (TICKS + 1),
+        "rows each tick, and a blueprint each"
+    );
+    // A process that takes the backend over begins with a tenth of the minute's requests; blueprints are known of once they are
+    // made, so as many as are asked at once come on top.
+    let burst = A_MINUTE / 10 + AT_ONCE;
+    for ticks in 1..=TICKS {
+        let these = &asked[..SITES * (ticks + 1)];
+        let took = these[these.len() - 1].at_ms - these[0].at_ms;
+        let most = burst * ticks + usize::try_from(took).unwrap() * A_MINUTE / 60_000 + 1;
+        assert!(
+            these.len() <= most,
+            "{} requests in {took} ms, {most} at most",
+            these.len()
+        );
+    }
+    for host in hosts {
+        assert!(host.stop().await);
+    }
+}
+
 const SITES: usize = 24;
 const READERS: usize = 60;
 

@@ -91,6 +91,34 @@ async fn a_wait_for_a_place_ends_when_it_is_free() {
     second.await.unwrap();
 }
 
+/// Titles and units cost a request more that only the answer tells of.
+#[tokio::test]
+async fn what_was_asked_besides_is_paid_before_the_next_question() {
+    let (now, ticks) = still();
+    let backends = Backends::new(1, 60, ticks);
+    let (kind, other) = (
+        site("https://b.example/", "1"),
+        site("https://other.example/", "1"),
+    );
+    let at_once = |kind| backends.pace(kind).now_or_never().is_some();
+    for _ in 0..3 {
+        assert!(at_once(&kind));
+        backends.owe(&kind, 1);
+    }
+    assert!(
+        !at_once(&kind),
+        "three questions and three blueprints are the six at once"
+    );
+    assert!(at_once(&other));
+    now.fetch_add(1_000, Ordering::SeqCst);
+    assert!(at_once(&kind));
+    backends.owe(&kind, 1);
+    now.fetch_add(1_000, Ordering::SeqCst);
+    assert!(!at_once(&kind), "the blueprint is paid first");
+    now.fetch_add(1_000, Ordering::SeqCst);
+    assert!(at_once(&kind));
+}
+
 proptest! {
     /// In no minute are there more requests than the budget and its burst of a tenth, and what it has is given. Where processes
     /// take turns at a backend, as the workers of a shard do, each has a burst of its own: a tenth more for each turn within the
