@@ -9,17 +9,18 @@
 //!
 //! # Layout
 //!
-//! - [`Query`]: what was asked. `parse`, `token`: text to it. `expression`: conditions and their values. `select`: rows.
+//! - [`Query`]: what was asked. `parse`: text to it; its conditions are [`Expression`]s. `twin`: what their names mean in a
+//!   document. `select`: rows.
 
-mod expression;
 mod parse;
 mod select;
-mod token;
+mod twin;
 
 use serde_json::Value;
 
-pub(super) use expression::{Expression, Path};
+use super::expression::{Expression, Path};
 pub(super) use parse::parse;
+use twin::Twin;
 
 /// A query that was understood.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,7 +97,8 @@ impl Query {
 
     /// Whether a document passes the filter.
     pub(super) fn takes(&self, document: &Value) -> bool {
-        self.filter.as_ref().is_none_or(|filter| filter.holds(document))
+        let filter = self.filter.as_ref();
+        filter.is_none_or(|filter| filter.holds(&Twin(document)))
     }
 }
 

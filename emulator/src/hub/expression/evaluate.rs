@@ -1,69 +1,76 @@
 //! What an expression is, of given names. `None` is undefined.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use serde_json::Value;
 
-use super::{Expression, Operator, Path, Step};
+use super::{Comparison, Expression, Operator, Path, Step};
 
 /// What paths name.
 pub(in crate::hub) trait Names {
     /// The value that a root such as `$body` names.
-    fn root(&self, name: &str) -> Option<Value>;
+    fn root(&self, name: &str) -> Option<Cow<'_, Value>>;
 }
 
 impl Expression {
-    pub(in crate::hub) fn value(&self, names: &dyn Names) -> Option<Value> {
+    pub(super) fn truth(&self, names: &dyn Names) -> Option<bool> {
+        self.value(names)?.as_bool()
+    }
+
+    pub(super) fn value<'a>(&'a self, names: &'a dyn Names) -> Option<Cow<'a, Value>> {
+        let truth = |value: bool| Some(Cow::Owned(Value::Bool(value)));
         match self {
-            Self::Literal(value) => Some(value.clone()),
+            Self::Literal(value) => Some(Cow::Borrowed(value)),
+            Self::Undefined => None,
             Self::Path(path) => path.value(names),
-            Self::Not(inside) => match inside.value(names)? {
-                Value::Bool(value) => Some(Value::Bool(!value)),
-                _ => None,
-            },
-            Self::Negative(inside) => number(-inside.value(names)?.as_f64()?),
-            Self::Binary(operator @ (Operator::And | Operator::Or), left, right) => {
-                // What decides alone decides, whatever the other side is.
-                let decides = *operator == Operator::Or;
-                let [left, right] = [left, right].map(|side| match side.value(names) {
-                    Some(Value::Bool(value)) => Some(value),
-                    _ => None,
-                });
-                if left == Some(decides) || right == Some(decides) {
-                    return Some(Value::Bool(decides));
-                }
-                left.and(right).map(Value::Bool)
+            Self::List(values) => {
+                let values = values.iter().filter_map(|one| one.value(names));
+                Some(Cow::Owned(values.map(Cow::into_owned).collect()))
             }
-            Self::Binary(operator, left, right) => {
-                binary(*operator, &left.value(names)?, &right.value(names)?)
+            Self::All(terms) => truth(decided(terms, false, names)?),
+            Self::Any(terms) => truth(decided(terms, true, names)?),
+            Self::Not(inside) => truth(!inside.truth(names)?),
+            Self::Negative(inside) => number(-inside.value(names)?.as_f64()?).map(Cow::Owned),
+            Self::Compare(left, comparison, right) => {
+                let (left, right) = (left.value(names)?, right.value(names)?);
+                truth(comparison.of(&left, &right)?)
             }
             Self::In(inside, all) => {
                 let value = inside.value(names)?;
-                let found = all
-                    .iter()
-                    .filter_map(|one| one.value(names))
-                    .any(|one| ordering(&value, &one) == Some(Ordering::Equal));
-                Some(Value::Bool(found))
+                let mut all = all.iter().filter_map(|one| one.value(names));
+                truth(all.any(|one| Comparison::Equal.of(&value, &one) == Some(true)))
+            }
+            Self::Arithmetic(first, rest) => {
+                let mut sum = first.value(names)?.as_f64()?;
+                for (operator, value) in rest {
+                    sum = operator.of(sum, value.value(names)?.as_f64()?);
+                }
+                number(sum).map(Cow::Owned)
             }
             Self::Call(function, arguments) => {
-                let values: Vec<Option<Value>> = arguments.iter().map(|one| one.value(names)).collect();
-                function.call(&values)
+                let values: Vec<_> = arguments.iter().map(|one| one.value(names)).collect();
+                function.call(&values).map(Cow::Owned)
             }
         }
     }
 }
 
 impl Path {
-    fn value(&self, names: &dyn Names) -> Option<Value> {
-        let mut value = names.root(&self.root)?;
-        for step in &self.steps {
-            value = match (step, &mut value) {
-                (Step::Member(name), Value::Object(members)) => members.remove(name)?,
-                (Step::Index(at), Value::Array(all)) if *at < all.len() => all.swap_remove(*at),
-                _ => return None,
-            };
+    fn value<'a>(&self, names: &'a dyn Names) -> Option<Cow<'a, Value>> {
+        match names.root(&self.root)? {
+            Cow::Borrowed(root) => self.within(root).map(Cow::Borrowed),
+            Cow::Owned(root) if self.steps.is_empty() => Some(Cow::Owned(root)),
+            Cow::Owned(root) => self.within(&root).cloned().map(Cow::Owned),
         }
-        Some(value)
+    }
+
+    /// From the root's value on.
+    pub(in crate::hub) fn within<'a>(&self, root: &'a Value) -> Option<&'a Value> {
+        self.steps.iter().try_fold(root, |value, step| match step {
+            Step::Member(name) => value.as_object()?.get(name),
+            Step::Index(at) => value.as_array()?.get(*at),
+        })
     }
 }
 
@@ -72,32 +79,55 @@ pub(super) fn number(value: f64) -> Option<Value> {
     serde_json::Number::from_f64(value).map(Value::Number)
 }
 
-fn binary(operator: Operator, left: &Value, right: &Value) -> Option<Value> {
-    let compared = |fits: fn(Ordering) -> bool| ordering(left, right).map(|found| Value::Bool(fits(found)));
-    let reckoned = |reckon: fn(f64, f64) -> f64| number(reckon(left.as_f64()?, right.as_f64()?));
-    match operator {
-        Operator::Equal => compared(Ordering::is_eq),
-        Operator::NotEqual => compared(Ordering::is_ne),
-        Operator::Less => compared(Ordering::is_lt),
-        Operator::LessOrEqual => compared(Ordering::is_le),
-        Operator::Greater => compared(Ordering::is_gt),
-        Operator::GreaterOrEqual => compared(Ordering::is_ge),
-        Operator::Add => reckoned(|a, b| a + b),
-        Operator::Subtract => reckoned(|a, b| a - b),
-        Operator::Multiply => reckoned(|a, b| a * b),
-        Operator::Divide => reckoned(|a, b| a / b),
-        Operator::Remainder => reckoned(|a, b| a % b),
-        Operator::And | Operator::Or => None,
+/// AND and OR: one term that is `decisive` decides, and else all must be known.
+fn decided(terms: &[Expression], decisive: bool, names: &dyn Names) -> Option<bool> {
+    let mut known = true;
+    for term in terms {
+        match term.truth(names) {
+            Some(truth) if truth == decisive => return Some(decisive),
+            Some(_) => {}
+            None => known = false,
+        }
+    }
+    known.then_some(!decisive)
+}
+
+impl Comparison {
+    /// Values of different kinds are neither equal nor unequal, and in no order.
+    fn of(self, left: &Value, right: &Value) -> Option<bool> {
+        let order = match (left, right) {
+            (Value::Number(left), Value::Number(right)) => left.as_f64()?.partial_cmp(&right.as_f64()?)?,
+            (Value::String(left), Value::String(right)) => left.cmp(right),
+            (Value::Bool(left), Value::Bool(right)) => left.cmp(right),
+            (Value::Null, Value::Null) => Ordering::Equal,
+            (Value::Array(_), Value::Array(_)) | (Value::Object(_), Value::Object(_)) => {
+                return match self {
+                    Self::Equal => Some(left == right),
+                    Self::Unequal => Some(left != right),
+                    _ => None,
+                };
+            }
+            _ => return None,
+        };
+        Some(match self {
+            Self::Equal => order.is_eq(),
+            Self::Unequal => order.is_ne(),
+            Self::Less => order.is_lt(),
+            Self::AtMost => order.is_le(),
+            Self::More => order.is_gt(),
+            Self::AtLeast => order.is_ge(),
+        })
     }
 }
 
-/// How two values of one type stand to each other; those of different types do not.
-fn ordering(left: &Value, right: &Value) -> Option<Ordering> {
-    match (left, right) {
-        (Value::Number(_), Value::Number(_)) => left.as_f64()?.partial_cmp(&right.as_f64()?),
-        (Value::String(a), Value::String(b)) => Some(a.cmp(b)),
-        (Value::Bool(a), Value::Bool(b)) => Some(a.cmp(b)),
-        (Value::Null, Value::Null) => Some(Ordering::Equal),
-        _ => None,
+impl Operator {
+    fn of(self, left: f64, right: f64) -> f64 {
+        match self {
+            Self::Plus => left + right,
+            Self::Minus => left - right,
+            Self::Times => left * right,
+            Self::Over => left / right,
+            Self::Modulo => left % right,
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Functions (Azure docs, "IoT Hub query language expressions", functions).
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use serde_json::Value;
@@ -83,11 +84,21 @@ impl Function {
         }
     }
 
-    pub(super) fn call(self, values: &[Option<Value>]) -> Option<Value> {
-        if let (Call::Is(is), [value]) = (&ALL[self.0].1, values) {
-            return Some(Value::Bool(is(value.as_ref())));
+    /// The same in words.
+    pub(super) fn arguments(self) -> &'static str {
+        match (*self.takes().start(), *self.takes().end()) {
+            (1, 1) => "one argument",
+            (2, 2) => "two arguments",
+            (2, 3) => "two or three arguments",
+            _ => "2 to 20 arguments",
         }
-        let values: Option<Vec<&Value>> = values.iter().map(Option::as_ref).collect();
+    }
+
+    pub(super) fn call(self, values: &[Option<Cow<'_, Value>>]) -> Option<Value> {
+        if let (Call::Is(is), [value]) = (&ALL[self.0].1, values) {
+            return Some(Value::Bool(is(value.as_deref())));
+        }
+        let values: Option<Vec<&Value>> = values.iter().map(Option::as_deref).collect();
         match (&ALL[self.0].1, values?.as_slice()) {
             (Call::One(call), [value]) => call(value),
             (Call::Two(call), [a, b]) => call(a, b),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::{Aggregate, Column, Query, Select};
+use super::{Aggregate, Column, Query, Select, Twin};
 
 /// The row of one document. Members that are not there are left out.
 pub(super) fn row(select: &Select, document: Value) -> Value {
@@ -11,7 +11,7 @@ pub(super) fn row(select: &Select, document: Value) -> Value {
         Select::Columns(columns) => columns
             .iter()
             .filter_map(|(name, column)| match column {
-                Column::Member(path) => Some((name.clone(), path.of(&document)?.clone())),
+                Column::Member(path) => Some((name.clone(), Twin(&document).member(path)?.clone())),
                 Column::Count | Column::Of(..) => None,
             })
             .collect::<Map<_, _>>()
@@ -26,7 +26,11 @@ pub(super) fn groups<'a>(query: &Query, documents: impl Iterator<Item = &'a Valu
         groups.push(Default::default());
     }
     for document in documents {
-        let key: Vec<Option<&Value>> = query.group_by.iter().map(|path| path.of(document)).collect();
+        let key: Vec<Option<&Value>> = query
+            .group_by
+            .iter()
+            .map(|path| Twin(document).member(path))
+            .collect();
         match groups.iter_mut().find(|(known, _)| *known == key) {
             Some((_, members)) => members.push(document),
             None => groups.push((key, vec![document])),
@@ -46,9 +50,11 @@ fn value(column: &Column, members: &[&Value]) -> Option<Value> {
     match column {
         Column::Count => Some(members.len().into()),
         // The same in the whole group.
-        Column::Member(path) => path.of(members.first()?).cloned(),
+        Column::Member(path) => Twin(members.first()?).member(path).cloned(),
         Column::Of(aggregate, path) => {
-            let numbers = members.iter().filter_map(|document| path.of(document)?.as_f64());
+            let numbers = members
+                .iter()
+                .filter_map(|document| Twin(document).member(path)?.as_f64());
             aggregate.of(numbers)
         }
     }

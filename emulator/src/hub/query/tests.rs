@@ -174,10 +174,7 @@ fn what_is_not_understood_is_told_with_its_place() {
             "SELECT * FROM devices WHERE STARTSWITH(deviceId)",
             "two arguments",
         ),
-        (
-            "SELECT * FROM devices ORDER BY deviceId",
-            "1:23 expected the end of the query",
-        ),
+        ("SELECT * FROM devices ORDER BY deviceId", "1:23 expected the end"),
         ("SELECT * FROM devices WHERE a = 1 b", "1:35"),
         ("SELECT TOP x * FROM devices", "a number of rows"),
         ("SELECT COUNT(*) FROM devices", "expected )"),

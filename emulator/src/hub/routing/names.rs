@@ -1,5 +1,6 @@
 //! What a condition sees of a message.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use serde_json::Value;
@@ -59,16 +60,16 @@ impl<'a> Seen<'a> {
 }
 
 impl Names for Seen<'_> {
-    fn root(&self, name: &str) -> Option<Value> {
+    fn root(&self, name: &str) -> Option<Cow<'_, Value>> {
         match name.strip_prefix('$') {
-            Some("body") => self.json().cloned(),
-            Some("twin") => Some(self.sender.twin.lock().whole()),
-            Some(system) => self.system(system),
+            Some("body") => self.json().map(Cow::Borrowed),
+            Some("twin") => Some(Cow::Owned(self.sender.twin.lock().whole())),
+            Some(system) => self.system(system).map(Cow::Owned),
             // In any letter case, since HTTPS does not keep it.
             None => {
                 let mut properties = self.message.properties.iter();
                 let found = properties.find(|(known, _)| known.eq_ignore_ascii_case(name));
-                found.map(|(_, value)| Value::String(value.clone()))
+                found.map(|(_, value)| Cow::Owned(Value::String(value.clone())))
             }
         }
     }

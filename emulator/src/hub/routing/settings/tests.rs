@@ -73,7 +73,7 @@ fn all_faults_are_told_at_once_and_no_key() {
         "endpoint c: partition_key_template has {iothub}",
         "endpoint d: key: MISSING is not set",
         "route r: there is no endpoint nowhere",
-        "route r: the condition \"a == 1\": a value is missing, at \"= 1\"",
+        "route r: the condition \"a == 1\": 1:4 expected a value, found '= 1'",
     ];
     assert_eq!(error.faults.len(), expected.len(), "{error}");
     for (fault, expected) in error.faults.iter().zip(expected) {
