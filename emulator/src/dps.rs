@@ -10,7 +10,7 @@
 //!
 //! - [`DpsOptions`], [`Group`], [`Individual`], [`Terms`]: what it is started with. [`Central`]: an IoT Central application.
 //! - `service`: the way of a request. `mqtt`: the same over MQTT. `call`: what both ask for. `enrolment`: who may register. `registration`: operations and their
-//!   results. `assign`: how they end. `admin`: the service side. `book`: the enrolments, as `document` writes them; `bulk`: several. `refusal`: error bodies.
+//!   results. `assign`: how they end. `admin`: the service side. `book`: the enrolments, as `document` writes them; `bulk`: several; `data`: what survives a restart. `refusal`: error bodies.
 //!   `view`: what people see of it.
 
 pub(crate) mod admin;
@@ -20,6 +20,7 @@ mod book;
 mod bulk;
 mod call;
 mod central;
+mod data;
 mod document;
 mod enrolment;
 pub(crate) mod mqtt;
@@ -45,6 +46,7 @@ pub(crate) use service::answer;
 
 use crate::hub::fault::Faults;
 use crate::hub::{self, Fault, Hub, StartError};
+use crate::saved::Saved;
 use crate::tls::{self, Serving};
 
 /// A running DPS. Clones are the same service; it stops when the last one is dropped.
@@ -64,6 +66,8 @@ impl Dps {
             faults: Faults::default(),
             registrations: registration::Registrations::default(),
         });
+        let data = inner.options.data.as_deref();
+        let data = data.map(|directory| Saved::open(directory, &inner)).transpose()?;
         *hub.inner().guest.write().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&inner);
         let (addr, serving) = match bind {
             None => (hub.addr(), None),
@@ -77,6 +81,7 @@ impl Dps {
             }
         };
         Ok(Self(Arc::new(Running {
+            _data: data,
             inner,
             addr,
             _serving: serving,
@@ -126,6 +131,8 @@ impl Dps {
 }
 
 struct Running {
+    /// Before the service, whose state it writes at the end.
+    _data: Option<Saved<Inner>>,
     inner: Arc<Inner>,
     addr: SocketAddr,
     _serving: Option<Serving>,

@@ -90,7 +90,6 @@ use tokio::task::AbortHandle;
 pub use clock::Clock;
 pub use closed::Closed;
 pub use command::{Args, CommandError, run};
-pub use data::DataError;
 pub use devicebound::{Devicebound, Full, NotSent, Outcome, Settled};
 pub use fault::{BadRule, BadRules, Fault, Rule};
 pub use feed::Arrived;
@@ -111,6 +110,8 @@ pub use stats::{DeviceStats, Stats};
 pub use twin::BadTwin;
 pub use upload::{Blob, Told, Upload};
 
+pub use crate::saved::DataError;
+use crate::saved::Saved;
 use crate::tls::{self, Authority, Serving};
 
 /// A running hub. Clones are the same hub; it stops when the last one is dropped.
@@ -143,9 +144,7 @@ impl Hub {
         let control = options.control;
         let inner = Arc::new(Inner::new(options).map_err(tls::Error::from)?);
         let data = inner.options.data.as_deref();
-        let data = data
-            .map(|directory| data::Data::open(directory, &inner))
-            .transpose()?;
+        let data = data.map(|directory| Saved::open(directory, &inner)).transpose()?;
         let faults = Arc::downgrade(&inner);
         let config = authority.or_expired(&config, &names, move || {
             faults
@@ -264,7 +263,7 @@ impl Hub {
 /// What ends with the last handle.
 struct Running {
     /// Before the hub, whose state it writes at the end.
-    data: Option<data::Data>,
+    data: Option<Saved<Inner>>,
     inner: Arc<Inner>,
     authority: Authority,
     config: Arc<ServerConfig>,

@@ -12,7 +12,7 @@
 //! - [`readers`]: bitShake SmartReaders (Tasmota over HTTP) with moving values.
 //! - [`rapidm2m`]: a Microtronics rapidM2M backend.
 //! - [`host`]: the Functions host: starts the handler from `host.json` and speaks to it as the real one does.
-//! - `files`: how many connections a process may have.
+//! - `files`: how many connections a process may have. `saved`: state that survives a restart.
 //! - [`demo`]: all of them together, for people.
 //! - [`measure`]: what the benchmarks run against.
 
@@ -27,5 +27,6 @@ pub mod measure;
 mod mqtt;
 pub mod rapidm2m;
 pub mod readers;
+mod saved;
 pub mod tls;
 mod websocket;

@@ -701,3 +701,88 @@ async fn enrolments_by_certificate() {
         refused(&call(&mut wire, line, &[], body).await, 400, 400_004);
     }
 }
+
+/// Enrolments with keys and certificates, what they give, registrations and decisions: after a restart they are as they were, and a
+/// deleted registration is not back.
+#[tokio::test]
+async fn enrolments_and_registrations_survive_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = Some(directory.path().to_owned());
+    let started = |options: &mut DpsOptions| {
+        options.data = data.clone();
+        options.central = Some(Central {
+            approves: false,
+            templates: None,
+        });
+    };
+    let authority = Authority::in_memory().unwrap();
+    let paths = [
+        "GET /enrollments/own",
+        "GET /enrollmentGroups/ca",
+        "GET /enrollmentGroups/meters",
+        "GET /registrations/own",
+        "GET /registrations/m-2",
+    ];
+    let mut before = Vec::new();
+    {
+        let (_hub, dps, mut wire) = start(started).await;
+        let own = json!({
+            "registrationId": "own", "deviceId": "renamed",
+            "attestation": {"type": "symmetricKey", "symmetricKey": {"primaryKey": K64, "secondaryKey": K32}},
+            "initialTwin": {"tags": {"site": "a1"}}, "payload": {"welcome": true},
+        });
+        let ca = json!({"enrollmentGroupId": "ca", "attestation": {"type": "x509", "x509": {"signingCertificates": {"primary":
+            {"certificate": authority.ca_pem()}}}}});
+        for (line, body) in [("PUT /enrollments/own", own), ("PUT /enrollmentGroups/ca", ca)] {
+            assert_eq!(call(&mut wire, line, &[], body).await.status, 200);
+        }
+        dps.decide("m-2", Some(Decision::Approved));
+        let model = json!({"modelId": "dtmi:x;1"});
+        for (id, key) in [
+            ("own", key(K64)),
+            ("m-2", key(K64).derive("m-2")),
+            ("m-3", key(K64).derive("m-3")),
+        ] {
+            register(&mut wire, id, &key, model.clone()).await;
+        }
+        assert_eq!(
+            call(&mut wire, "DELETE /registrations/m-3", &[], Value::Null)
+                .await
+                .status,
+            204
+        );
+        for line in paths {
+            before.push(call(&mut wire, line, &[], Value::Null).await);
+        }
+    }
+    assert!(before.iter().all(|reply| reply.status == 200), "{before:?}");
+
+    let (_hub, dps, mut wire) = start(started).await;
+    for (line, before) in paths.into_iter().zip(before) {
+        let now = call(&mut wire, line, &[], Value::Null).await;
+        assert_eq!((now.status, now.json()), (200, before.json()), "{line}");
+    }
+    assert!(dps.registered("m-3").is_none());
+    let again = register(
+        &mut wire,
+        "m-2",
+        &key(K64).derive("m-2"),
+        json!({"modelId": "dtmi:x;1"}),
+    )
+    .await;
+    assert_eq!(again["status"], "assigned", "the approval holds: {again}");
+
+    // What is no state is named and left alone.
+    drop((dps, wire));
+    let file = directory.path().join("dps.json");
+    std::fs::write(&file, "{\"version\":9}").unwrap();
+    let hub = Hub::start(options()).await.unwrap();
+    let options = DpsOptions {
+        bind: None,
+        data,
+        ..DpsOptions::default()
+    };
+    let error = Dps::start(options, &hub).await.err().unwrap().to_string();
+    assert!(error.contains("dps.json"), "{error}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "{\"version\":9}");
+}

@@ -19,7 +19,7 @@ pub(super) struct Shelf<T>(RwLock<BTreeMap<String, Kept<T>>>);
 pub(super) struct Kept<T> {
     pub(super) value: T,
     /// Changes with every write.
-    version: u64,
+    pub(super) version: u64,
     pub(super) created_ms: i64,
     pub(super) updated_ms: i64,
 }
@@ -95,6 +95,11 @@ impl<T: Clone> Shelf<T> {
         };
         all.insert(id.to_owned(), kept.clone());
         Ok(kept)
+    }
+
+    /// One from before a restart, as it was.
+    pub(super) fn restore(&self, id: String, kept: Kept<T>) {
+        self.write().insert(id, kept);
     }
 
     /// Removes one, of the version that `if_match` names if it does.

@@ -1,6 +1,7 @@
 //! What a DPS is started with.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use super::attestation::Attestation;
 use super::central::Central;
@@ -31,6 +32,8 @@ pub struct DpsOptions {
     pub assigned_hub: Option<String>,
     /// The service belongs to an IoT Central application, which has a say in who is assigned.
     pub central: Option<Central>,
+    /// Keeps enrolments and registrations in this directory, so that they survive a restart.
+    pub data: Option<PathBuf>,
     /// The service's clock.
     pub clock: Clock,
 }
@@ -86,6 +89,7 @@ impl Default for DpsOptions {
             retry_after: 1,
             assigned_hub: None,
             central: None,
+            data: None,
             clock: Clock::system(),
         }
     }

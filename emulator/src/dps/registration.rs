@@ -1,6 +1,6 @@
 //! Registrations: the operations that make them and what comes out.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use crate::hub::reply::{guid, rfc3339};
 use crate::tls::Certificate;
 
 /// A registration as it stands.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Registered {
     /// Whose it is.
     pub registration_id: String,
@@ -48,7 +48,7 @@ pub struct Registered {
 }
 
 /// How a device came to its hub.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Substatus {
     /// For the first time.
@@ -63,7 +63,7 @@ pub enum Substatus {
 }
 
 /// Why an operation failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Failure {
     /// `errorCode`.
     pub code: u32,
@@ -204,6 +204,23 @@ impl Registrations {
 
     pub(super) fn decision(&self, id: &str) -> Option<Decision> {
         self.lock().decisions.get(id).copied()
+    }
+
+    /// All that people decided.
+    pub(super) fn decisions(&self) -> BTreeMap<String, Decision> {
+        let decisions = &self.lock().decisions;
+        decisions
+            .iter()
+            .map(|(id, decision)| (id.clone(), *decision))
+            .collect()
+    }
+
+    /// From before a restart.
+    pub(super) fn restore(&self, all: Vec<Registered>, decisions: BTreeMap<String, Decision>) {
+        let mut inner = self.lock();
+        let named = all.into_iter().map(|one| (one.registration_id.clone(), one));
+        inner.all.extend(named);
+        inner.decisions.extend(decisions);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

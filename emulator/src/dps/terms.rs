@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// What a device gets that registers.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Terms {
     /// A disabled enrolment refuses its devices.
     pub enabled: bool,
@@ -23,7 +23,8 @@ pub struct Terms {
 }
 
 /// What becomes of a device that registers again [docs: reprovisioning concepts].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Reprovision {
     /// It moves to the hub that is named now, with its data; one that the hub has lost is made again.
     #[default]

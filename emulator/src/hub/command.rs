@@ -93,8 +93,8 @@ pub struct Args {
     /// Without it all messages go to the feed.
     #[arg(long, value_name = "FILE")]
     pub routes: Option<PathBuf>,
-    /// Keep devices, twins, what waits for devices and the day's units here, so that they survive a restart; without it
-    /// they are in memory alone.
+    /// Keep devices, modules, twins, what waits for devices, the day's units, enrolments and registrations here, so that they
+    /// survive a restart; without it they are in memory alone.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Faults from the start, as rules in TOML or JSON with probability, seed and window; see the example below.
@@ -244,6 +244,7 @@ impl Started {
             groups: vec![Group::new("meters", group.clone())],
             policies: vec![dps_owner(&group)],
             central: args.central(),
+            data: args.data.clone(),
             ..DpsOptions::default()
         };
         let dps = Dps::start(enrolments, &hub).await?;

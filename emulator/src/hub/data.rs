@@ -1,134 +1,255 @@
-//! State in a directory: `hub.json`, replaced as a whole, so that a kill leaves the old file or the new one.
+//! What survives a restart of the hub: devices with their keys, twins, waiting cloud-to-device messages, the day's units.
 //!
-//! It holds the devices with their keys, twins, waiting cloud-to-device messages, and the day's units. It is written a second
-//! after a change at the latest, and when the hub ends; what changed in the second before a kill is lost. The feed, counters,
-//! connections, modules, uploads and armed faults are not in it.
-//!
-//! # Layout
-//!
-//! - [`Data`]: the file. `stored`: what is in it.
+//! The feed, counters, connections, modules, uploads and armed faults do not.
 
-mod stored;
+use std::collections::BTreeMap;
+use std::io;
 
-use std::fs;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
 
-use tokio::task::AbortHandle;
-use tokio::time::sleep;
+use crate::hub::devicebound::{Devicebound, Kept, Waits};
+use crate::hub::identity::{Authentication, Device, Thumbprint};
+use crate::hub::registry::Record;
+use crate::hub::twin::Twin;
+use crate::hub::{Inner, Key};
+use crate::saved::Save;
 
-use super::Inner;
-use stored::Stored;
+/// The format's number.
+const VERSION: u32 = 1;
 
-const FILE: &str = "hub.json";
-
-/// How often a change is looked for.
-const EVERY: Duration = Duration::from_secs(1);
-
-/// State that cannot be read or written.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot keep the hub's state in {path}: {what}")]
-pub struct DataError {
-    path: PathBuf,
-    what: String,
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    version: u32,
+    /// The day that units are counted of, from 1970, and those.
+    day: i64,
+    units: u64,
+    devices: BTreeMap<String, StoredDevice>,
 }
 
-/// The file of a running hub; written for the last time when it is dropped.
-pub(super) struct Data {
-    file: Arc<File>,
-    hub: Weak<Inner>,
-    task: AbortHandle,
+#[derive(Serialize, Deserialize)]
+struct StoredDevice {
+    authentication: Proof,
+    enabled: bool,
+    status_reason: Option<String>,
+    edge: bool,
+    scope: Option<String>,
+    parents: Vec<String>,
+    record: Record,
+    twin: Twin,
+    /// Sequence number of the last message for the device.
+    last_sequence: u64,
+    waiting: Vec<Message>,
 }
 
-struct File {
-    path: PathBuf,
-    /// What it holds.
-    text: Mutex<Vec<u8>>,
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Proof {
+    Sas {
+        primary: String,
+        secondary: String,
+    },
+    SelfSigned {
+        primary: Option<String>,
+        secondary: Option<String>,
+    },
+    CertificateAuthority,
 }
 
-impl Data {
-    /// Puts what `directory` holds into `hub`, and writes there from now on.
-    pub(super) fn open(directory: &Path, hub: &Arc<Inner>) -> Result<Self, DataError> {
-        let path = directory.join(FILE);
-        let bad = |what: String| DataError {
-            path: path.clone(),
-            what,
-        };
-        fs::create_dir_all(directory).map_err(|error| bad(error.to_string()))?;
-        let text = match fs::read(&path) {
-            Ok(text) => {
-                let stored = Stored::read(&text);
-                stored
-                    .and_then(|stored| stored.restore(hub))
-                    .map_err(|what| bad(format!("{what}; mend the file, or move it away to begin anew")))?;
-                text
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(bad(error.to_string())),
-        };
-        let file = Arc::new(File {
-            path: path.clone(),
-            text: Mutex::new(text),
+#[derive(Serialize, Deserialize)]
+struct Message {
+    sequence: u64,
+    enqueued_ms: i64,
+    deliveries: u32,
+    message_id: Option<String>,
+    correlation_id: Option<String>,
+    user_id: Option<String>,
+    content_type: Option<String>,
+    content_encoding: Option<String>,
+    ack: Option<String>,
+    expires_ms: Option<i64>,
+    properties: BTreeMap<String, String>,
+    /// Base64.
+    body: String,
+}
+
+impl Save for Inner {
+    const FILE: &str = "hub.json";
+
+    fn text(&self) -> io::Result<Vec<u8>> {
+        Ok(serde_json::to_vec_pretty(&Stored::of(self))?)
+    }
+
+    fn restore(&self, text: &[u8]) -> Result<(), String> {
+        Stored::read(text)?.restore(self)
+    }
+}
+
+impl Stored {
+    /// The state of a hub.
+    fn of(hub: &Inner) -> Self {
+        let (day, units) = hub.meter.day();
+        let devices = hub.registry.all().into_iter().map(|(id, entry)| {
+            let Device {
+                authentication,
+                enabled,
+                status_reason,
+                edge,
+                scope,
+                parents,
+                ..
+            } = &entry.device;
+            let kept = entry.mailbox.keep();
+            let device = StoredDevice {
+                authentication: Proof::of(authentication),
+                enabled: *enabled,
+                status_reason: status_reason.clone(),
+                edge: *edge,
+                scope: scope.clone(),
+                parents: parents.clone(),
+                record: entry.record.clone(),
+                twin: entry.twin.lock().clone(),
+                last_sequence: kept.last,
+                waiting: kept.waiting.into_iter().map(Message::of).collect(),
+            };
+            (id, device)
         });
-        // At once, so that a directory without room or right is told at the start.
-        file.write(hub).map_err(|error| bad(error.to_string()))?;
-        let (writing, of) = (file.clone(), Arc::downgrade(hub));
-        let task = tokio::spawn(async move {
-            loop {
-                sleep(EVERY).await;
-                let (writing, of) = (writing.clone(), of.clone());
-                let written = tokio::task::spawn_blocking(move || match of.upgrade() {
-                    Some(hub) => writing.write(&hub),
-                    None => Ok(()),
-                });
-                if let Ok(Err(error)) = written.await {
-                    tracing::error!(%error, "The hub's state is not written");
+        Self {
+            version: VERSION,
+            day,
+            units,
+            devices: devices.collect(),
+        }
+    }
+
+    /// Reads a file.
+    fn read(text: &[u8]) -> Result<Self, String> {
+        let stored: Self = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+        if stored.version == VERSION {
+            Ok(stored)
+        } else {
+            Err(format!(
+                "it has format {}, and this program reads {VERSION}",
+                stored.version
+            ))
+        }
+    }
+
+    /// Puts the state into a hub: devices that it knows already get what is stored of them.
+    fn restore(self, hub: &Inner) -> Result<(), String> {
+        for (id, stored) in self.devices {
+            let at = |what: String| format!("device {id}: {what}");
+            let device = Device {
+                enabled: stored.enabled,
+                status_reason: stored.status_reason,
+                edge: stored.edge,
+                scope: stored.scope,
+                parents: stored.parents,
+                ..Device::with(&id, stored.authentication.read().map_err(at)?)
+            };
+            let waiting: Result<Vec<Waits>, String> = stored.waiting.into_iter().map(Message::read).collect();
+            let entry = hub.registry.restore(device, stored.record);
+            *entry.twin.lock() = stored.twin;
+            entry.mailbox.restore(Kept {
+                last: stored.last_sequence,
+                waiting: waiting.map_err(at)?,
+            });
+        }
+        hub.meter.set_day(self.day, self.units);
+        Ok(())
+    }
+}
+
+impl Proof {
+    fn of(authentication: &Authentication) -> Self {
+        match authentication {
+            Authentication::Sas { primary, secondary } => Self::Sas {
+                primary: primary.text(),
+                secondary: secondary.text(),
+            },
+            Authentication::SelfSigned { primary, secondary } => {
+                let text =
+                    |thumbprint: &Option<Thumbprint>| thumbprint.as_ref().map(|it| it.text().to_owned());
+                Self::SelfSigned {
+                    primary: text(primary),
+                    secondary: text(secondary),
                 }
             }
-        });
-        Ok(Self {
-            file,
-            hub: Arc::downgrade(hub),
-            task: task.abort_handle(),
+            Authentication::CertificateAuthority => Self::CertificateAuthority,
+        }
+    }
+
+    fn read(self) -> Result<Authentication, String> {
+        let key = |text: &str| Key::parse(text).map_err(|error| error.to_string());
+        match self {
+            Self::Sas { primary, secondary } => Ok(Authentication::Sas {
+                primary: key(&primary)?,
+                secondary: key(&secondary)?,
+            }),
+            Self::SelfSigned { primary, secondary } => {
+                let read = |text: Option<String>| {
+                    let read = text.map(|text| Thumbprint::parse(&text)).transpose();
+                    read.map_err(|error| error.to_string())
+                };
+                Ok(Authentication::SelfSigned {
+                    primary: read(primary)?,
+                    secondary: read(secondary)?,
+                })
+            }
+            Self::CertificateAuthority => Ok(Authentication::CertificateAuthority),
+        }
+    }
+}
+
+impl Message {
+    fn of(waits: Waits) -> Self {
+        let Devicebound {
+            message_id,
+            correlation_id,
+            user_id,
+            content_type,
+            content_encoding,
+            ack,
+            expires_ms,
+            properties,
+            body,
+        } = waits.message;
+        Self {
+            sequence: waits.sequence,
+            enqueued_ms: waits.enqueued_ms,
+            deliveries: waits.deliveries,
+            message_id,
+            correlation_id,
+            user_id,
+            content_type,
+            content_encoding,
+            ack,
+            expires_ms,
+            properties,
+            body: STANDARD.encode(&body),
+        }
+    }
+
+    fn read(self) -> Result<Waits, String> {
+        let body = STANDARD
+            .decode(&self.body)
+            .map_err(|error| format!("a message's body: {error}"))?;
+        Ok(Waits {
+            sequence: self.sequence,
+            enqueued_ms: self.enqueued_ms,
+            deliveries: self.deliveries,
+            message: Devicebound {
+                message_id: self.message_id,
+                correlation_id: self.correlation_id,
+                user_id: self.user_id,
+                content_type: self.content_type,
+                content_encoding: self.content_encoding,
+                ack: self.ack,
+                expires_ms: self.expires_ms,
+                properties: self.properties,
+                body: body.into(),
+            },
         })
-    }
-
-    /// Writes now.
-    pub(super) fn flush(&self) -> io::Result<()> {
-        match self.hub.upgrade() {
-            Some(hub) => self.file.write(&hub),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Drop for Data {
-    fn drop(&mut self) {
-        self.task.abort();
-        if let Err(error) = self.flush() {
-            tracing::error!(%error, "The hub's state is not written");
-        }
-    }
-}
-
-impl File {
-    /// Replaces the file, if anything has changed. Keys are in it: it is for its owner alone.
-    fn write(&self, hub: &Inner) -> io::Result<()> {
-        let mut held = self.text.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = Stored::of(hub).text()?;
-        if *held == text {
-            return Ok(());
-        }
-        let directory = self.path.parent().unwrap_or(Path::new("."));
-        let mut new = tempfile::NamedTempFile::new_in(directory)?;
-        new.write_all(&text)?;
-        new.as_file().sync_all()?;
-        new.persist(&self.path)?;
-        // The name is safe once its directory is.
-        fs::File::open(directory)?.sync_all()?;
-        *held = text;
-        Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use tokio::net::TcpListener;
 
-use super::data::DataError;
+use crate::saved::DataError;
 use crate::tls;
 
 /// Why a hub, or a DPS, does not start.

@@ -9,7 +9,7 @@ use tokio::sync::broadcast;
 
 use super::{
     Answered, Arrived, BadRule, BadTwin, Blob, Closed, Device, Devicebound, Fault, Hub, Method, NoAnswer,
-    NotSent, Routed, Rule, Settled, Stats, Upload, data, routing,
+    NotSent, Routed, Rule, Saved, Settled, Stats, Upload, routing,
 };
 
 impl Hub {
@@ -155,7 +155,7 @@ impl Hub {
     /// # Errors
     /// The file cannot be written; it is as it was.
     pub fn save(&self) -> io::Result<()> {
-        self.0.data.as_ref().map_or(Ok(()), data::Data::flush)
+        self.0.data.as_ref().map_or(Ok(()), Saved::flush)
     }
 
     /// The counters.
