@@ -138,6 +138,28 @@ async fn inside_the_overlap_the_pass_fills_gaps() {
     assert_eq!(open(&bench.state().await), []);
 }
 
+/// An overlap that is made shorter hands its gaps to the ledger at once, and not only with the next row.
+#[tokio::test]
+async fn a_gap_that_a_shorter_overlap_leaves_out_is_asked_for() {
+    let mut bench = minutes(10, &[4, 5]).await;
+    bench.config.overlap = Duration::from_secs(3600);
+    bench.tick().await;
+    bench.config.overlap = Duration::ZERO;
+    bench.source.push(5, "7");
+    bench.advance(HOUR);
+    let report = bench.tick().await;
+    assert_eq!(
+        (report.outcome, report.rows),
+        (Outcome::Delivered, 1),
+        "{report:?}"
+    );
+    assert_eq!(open(&bench.state().await), [(3, 5, String::new())]);
+    // What was delivered above the digest's floor is known there.
+    bench.advance(HOUR);
+    assert_eq!(bench.tick().await.rows, 0);
+    assert_eq!(bench.hub.doubled_under_other_ids(), 0);
+}
+
 /// Rows that lack a channel are a gap of that channel; what was sent of them is not sent again.
 #[tokio::test]
 async fn a_channel_that_rows_lack_is_asked_for_alone() {

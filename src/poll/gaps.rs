@@ -114,13 +114,13 @@ pub fn take(gaps: &Gaps, stamp: Millis) -> Take<'_> {
     }
 }
 
-/// The next question for gaps that are due, at most `longest` milliseconds; `None` when there is none. Those above the digest's
-/// floor are left to the live window.
+/// The next question for gaps that are due, at most `longest` milliseconds; `None` when there is none. Those that begin in the
+/// live window, which starts at `live`, are left to it.
 #[must_use]
 pub fn question(
     gaps: &Gaps,
     interval: Interval,
-    floor: Millis,
+    live: Millis,
     longest: Millis,
     now: Millis,
 ) -> Option<Question> {
@@ -129,7 +129,7 @@ pub fn question(
         .iter()
         .filter(|gap| gap.due <= now)
         .map(|gap| range(gap, gaps.newest))
-        .filter(|&(from, _)| from <= floor)
+        .filter(|&(from, _)| from < live)
         .collect();
     due.sort_unstable();
     let (from, mut until) = due.first().copied()?;

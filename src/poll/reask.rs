@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::clock::iso;
+use crate::clock::{Millis, iso};
 use crate::source::Window;
 
 use super::aim::{self, Aim};
@@ -10,7 +10,7 @@ use super::claim::Held;
 use super::record::Known;
 use super::report::Report;
 use super::window::{halve, millis};
-use super::{Poller, Stop, Turn, gaps, read};
+use super::{Poller, Stop, Turn, gaps, read, window};
 
 /// Questions of one tick: many gaps must not hold up the next poll, nor use up a backend's patience.
 const QUESTIONS: usize = 8;
@@ -42,9 +42,15 @@ impl Poller {
         let mut longest = turn.config.slice;
         for _ in 0..QUESTIONS {
             let now = self.clock.now();
-            let question = held.state.gaps.as_ref().and_then(|ledger| {
-                gaps::question(ledger, interval, digest.known.floor(), millis(longest), now)
-            });
+            // Not all that lies above the digest's floor: an overlap that was made shorter lets the window begin later at once, the
+            // floor follows with the next row.
+            let mark = held.state.mark.unwrap_or(Millis::MIN);
+            let live = window::open(mark, digest.known.floor(), turn.config.overlap, now).at;
+            let question = held
+                .state
+                .gaps
+                .as_ref()
+                .and_then(|ledger| gaps::question(ledger, interval, live, millis(longest), now));
             let Some(question) = question else { break };
             if held.is_blocked() || now >= turn.deadline {
                 break;

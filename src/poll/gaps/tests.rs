@@ -192,7 +192,7 @@ fn gaps_are_asked_for_on_a_falling_schedule_and_given_up() {
     noted(&mut ledger, &[(0, "a"), (3, "a")]);
     let gaps = ledger.as_mut().unwrap();
     assert_eq!(
-        question(gaps, interval(), at(0), DAY, BASE + DAY),
+        question(gaps, interval(), at(0) + 1, DAY, BASE + DAY),
         None,
         "inside the overlap"
     );

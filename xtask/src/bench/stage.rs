@@ -66,6 +66,8 @@ impl Stage {
             command.arg("--keep");
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        // Each connection that the hub closes would be told of between the figures.
+        command.env("RUST_LOG", "error");
         if port != 0 {
             command.stderr(Stdio::null());
         }
