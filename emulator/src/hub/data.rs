@@ -1,8 +1,8 @@
 //! State in a directory: `hub.json`, replaced as a whole, so that a kill leaves the old file or the new one.
 //!
-//! It holds the devices with their keys, twins, waiting cloud-to-device messages, and the day's units. It is written a second
+//! It holds the devices and their modules with their keys and twins, waiting cloud-to-device messages, and the day's units. It is written a second
 //! after a change at the latest, and when the hub ends; what changed in the second before a kill is lost. The feed, counters,
-//! connections, modules, uploads and armed faults are not in it.
+//! connections, uploads and armed faults are not in it.
 //!
 //! # Layout
 //!
