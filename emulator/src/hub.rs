@@ -6,7 +6,9 @@
 //! Cloud-to-device messages wait, are locked, settled and counted for either transport; they are sent over AMQP (port
 //! 5671, or WebSocket) or over the control API, as are desired properties and direct methods. Feedback on them and
 //! notices of uploaded files are received over AMQP. Files are uploaded to the hub's own port. The rest of the service
-//! side is there over HTTPS, for holders of policies with the right for it. Devices do not connect over AMQP.
+//! side is there over HTTPS, for holders of policies with the right for it. Devices do not connect over AMQP. Modules of
+//! devices connect over MQTT as devices do, for telemetry, twins and methods; what is an IoT Edge hub's (inputs, calls from
+//! module to module) and cloud-to-device messages, which officially no module has, are refused.
 //!
 //! Known differences: names of application properties sent as headers arrive in lower case (the HTTP library
 //! folds them); a batch keeps their case. Each message of a batch is metered by itself. Over AMQP, feedback is not held
@@ -26,7 +28,7 @@
 //! - `twin`: device twins. [`Method`] and `method`: direct methods.
 //! - `rest`: the service side. `query`: its query language, over `document`, twins as it sees them.
 //!   `jobs`: work on many devices.
-//! - `access`, `identity`, `authorities`: by key or by certificate, who may send.
+//! - `access`, `identity`, `authorities`: by key or by certificate, who may send, device or module.
 //! - `intake`: how messages are taken. [`Throttles`], [`Charged`] and `meter`: throttles, daily quota, what is charged. `refusal`, `reply`: what is answered.
 //! - [`Routes`] and `routing`: which messages go where, by conditions (`expression`).
 //! - [`Arrived`] and the feed: what was taken. `registry`: the devices and their counters.

@@ -79,7 +79,7 @@ async fn the_feed_shows_what_arrived() {
     assert_eq!(
         all["messages"][0],
         json!({
-            "number": 1, "device": "meter-001", "at": "2027-01-15T08:00:00.000Z", "messageId": "id",
+            "number": 1, "device": "meter-001", "module": null, "at": "2027-01-15T08:00:00.000Z", "messageId": "id",
             "contentType": null, "contentEncoding": null, "creationTime": null,
             "properties": {"a": "b"}, "system": {"iothub-messageid": "id"}, "units": 1, "body": "{}",
         })
@@ -405,4 +405,70 @@ async fn faults_may_be_rules() {
         .call("POST", "/faults", r#"{"probability":7,"fault":"reset"}"#)
         .await;
     assert!(status == 400 && text.contains("0 to 1"), "{text}");
+}
+
+#[tokio::test]
+async fn modules_are_made_listed_and_removed() {
+    let control = Control::start().await;
+    let path = "/devices/meter-001/modules/m";
+    let (status, made) = control
+        .call("PUT", path, &json!({ "primary_key": K64 }).to_string())
+        .await;
+    assert_eq!(status, 200, "{made}");
+    let made: Value = serde_json::from_str(&made).unwrap();
+    let view = json!({
+        "id": "m", "authentication": "sas", "connected": false,
+        "connectionString": format!("HostName=localhost;DeviceId=meter-001;ModuleId=m;SharedAccessKey={K64}"),
+    });
+    assert_eq!(made, view);
+    let (_, again) = control.call("PUT", path, "{}").await;
+    assert!(again.contains(K64), "what is left out stays: {again}");
+    assert_eq!(control.get("/devices/meter-001/modules").await, json!([view]));
+    let devices = control.get("/devices").await;
+    let modules: Vec<_> = devices
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["modules"])
+        .collect();
+    assert_eq!(modules, [&json!([]), &json!([view]), &json!([])]);
+
+    let change = r#"{"desired":{"every":60}}"#;
+    assert_eq!(
+        control.call("PATCH", &format!("{path}/twin"), change).await.0,
+        200
+    );
+    assert_eq!(
+        control.get(&format!("{path}/twin")).await["properties"]["desired"],
+        json!({"every": 60, "$version": 2})
+    );
+    let (status, answer) = control
+        .call("POST", &format!("{path}/methods"), r#"{"methodName":"reboot"}"#)
+        .await;
+    assert!(
+        status == 404 && answer.contains("404103") && answer.contains("meter-001/m"),
+        "{answer}"
+    );
+
+    for (method, path, body, expected) in [
+        ("PUT", "/devices/nobody/modules/m", "{}", 404),
+        ("PUT", "/devices/meter-001/modules/a%2Fb", "{}", 400),
+        ("PUT", path, r#"{"enabled":false}"#, 400),
+        ("PUT", path, r#"{"primary_key":"x"}"#, 400),
+        ("GET", "/devices/nobody/modules", "", 404),
+        ("GET", "/devices/meter-001/modules/x/twin", "", 404),
+        (
+            "POST",
+            "/devices/meter-001/modules/x/methods",
+            r#"{"methodName":"a"}"#,
+            404,
+        ),
+        ("DELETE", "/devices/meter-001/modules/x", "", 404),
+        ("DELETE", path, "", 204),
+        ("DELETE", path, "", 404),
+    ] {
+        let (status, answer) = control.call(method, path, body).await;
+        assert_eq!(status, expected, "{method} {path}: {answer}");
+    }
+    assert_eq!(control.get("/devices/meter-001/modules").await, json!([]));
 }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "hub_wire/service.rs"]
+mod service;
 #[path = "hub_wire/wire.rs"]
 mod wire;
 
@@ -9,6 +11,7 @@ use std::path::Path;
 
 use emulator::hub::{Device, Devicebound, Hub, HubOptions, Limits, StartError};
 use serde_json::json;
+use service::Service;
 use wire::{K32, K64, NOW_S, Wire, key, options, request};
 
 async fn start(directory: &Path) -> Result<Hub, StartError> {
@@ -151,4 +154,26 @@ async fn the_file_is_for_its_owner_alone() {
         .permissions()
         .mode();
     assert_eq!(mode & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn modules_survive_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let hub = start(directory.path()).await.unwrap();
+    let mut service = Service::owner(&hub).await;
+    let identity = r#"{"managedBy":"me"}"#;
+    let made = service
+        .ok("PUT /devices/meter-001/modules/m", identity)
+        .await
+        .json();
+    let twin = r#"{"properties":{"desired":{"every":60}},"tags":{"of":"m"}}"#;
+    let twin = service.ok("PATCH /twins/meter-001/modules/m", twin).await.json();
+    drop((service, hub));
+
+    let hub = start(directory.path()).await.unwrap();
+    let mut service = Service::owner(&hub).await;
+    let again = service.ok("GET /devices/meter-001/modules/m", "").await.json();
+    assert_eq!(again, made, "with its keys, tag and generation");
+    let again = service.ok("GET /twins/meter-001/modules/m", "").await.json();
+    assert_eq!(again, twin);
 }

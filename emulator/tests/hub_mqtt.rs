@@ -227,7 +227,12 @@ async fn who_may_not_connect_is_told_5_and_closed() {
             "the hub other",
         ),
         ("other", &name, &good, "the client id is other"),
-        ("meter-001/module", &name, &good, "modules"),
+        (
+            "meter-001/module",
+            &name,
+            &good,
+            "the client id is meter-001/module",
+        ),
         (
             "nobody",
             &user("nobody"),

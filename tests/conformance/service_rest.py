@@ -10,7 +10,7 @@ import time
 # The SDK's HTTP client trusts what this names.
 os.environ["REQUESTS_CA_BUNDLE"] = os.environ["HUB_CA"]
 
-from azure.iot.device import IoTHubDeviceClient, MethodResponse  # noqa: E402
+from azure.iot.device import IoTHubDeviceClient, IoTHubModuleClient, MethodResponse  # noqa: E402
 from azure.iot.hub import (  # noqa: E402
     DigitalTwinClient,
     IoTHubConfigurationManager,
@@ -300,6 +300,30 @@ def method_late(_record):
 
 def module_method(_record):
     def work(name):
+        made = REGISTRY.create_module_with_sas(name, "m", None, KEY_1, KEY_2)
+        key = made.authentication.symmetric_key.primary_key
+        text = f"HostName={PARTS['HostName']};DeviceId={name};ModuleId=m;SharedAccessKey={key}"
+        client = IoTHubModuleClient.create_from_connection_string(
+            text, server_verification_cert=CA, connection_retry=False)
+        try:
+            def answer(request):
+                client.send_method_response(
+                    MethodResponse.create_from_method_request(request, 207, {"echo": request.payload}))
+
+            client.connect()
+            client.on_method_request_received = answer
+            expect(REGISTRY.get_module(name, "m").connection_state, "Connected")
+            call = CloudToDeviceMethod(method_name="reboot", payload={"in": ["Zähler"]}, connect_timeout_in_seconds=5)
+            answered = REGISTRY.invoke_device_module_method(name, "m", call)
+            expect((answered.status, answered.payload), (207, {"echo": {"in": ["Zähler"]}}))
+        finally:
+            client.shutdown()
+
+    device(work)
+
+
+def module_method_not_online(_record):
+    def work(name):
         REGISTRY.create_module_with_sas(name, "m", None, KEY_1, KEY_2)
         call = CloudToDeviceMethod(method_name="reboot", response_timeout_in_seconds=5)
         message = refused(404, lambda: REGISTRY.invoke_device_module_method(name, "m", call))
@@ -520,7 +544,8 @@ def main():
         ("invoke_device_method", method),
         ("invoke_device_method, device not online: 404103", method_not_online),
         ("invoke_device_method, no answer in time: 504101", method_late),
-        ("invoke_device_module_method, module not online: 404103", module_method),
+        ("invoke_device_module_method", module_method),
+        ("invoke_device_module_method, module not online: 404103", module_method_not_online),
         ("query_iot_hub: conditions, pages, groups", queries),
         ("query_iot_hub of modules", query_of_modules),
         ("query_iot_hub, what is not understood is refused", query_refused),

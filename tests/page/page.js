@@ -7,7 +7,7 @@
 const fs = require('fs');
 const assert = require('assert/strict');
 const { NoRetry } = require('azure-iot-common');
-const { Client, Message } = require('azure-iot-device');
+const { Client, Message, ModuleClient } = require('azure-iot-device');
 const { Mqtt } = require('azure-iot-device-mqtt');
 const { home, open, picture, unnamed } = require('./browser');
 
@@ -152,6 +152,26 @@ async function main() {
     await page.getByRole('button', { name: 'Remove…' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
     await rows.filter({ hasText: oddId }).waitFor({ state: 'detached' });
+  });
+
+  await step('a module is shown beside its device, and so are its messages', async () => {
+    const path = `${home}/devices/${encodeURIComponent(id)}/modules/reader`;
+    const request = { method: 'PUT', headers: { 'content-type': 'application/json' }, body: '{}' };
+    const made = await (await fetch(path, request)).json();
+    const module = ModuleClient.fromConnectionString(made.connectionString, Mqtt);
+    module.setRetryPolicy(new NoRetry());
+    await module.setOptions({ ca: fs.readFileSync(process.env.HUB_CA, 'utf8') });
+    await module.open();
+    await tab('Identity');
+    await main.locator('li').filter({ hasText: 'reader' }).getByText('connected', { exact: true }).waitFor();
+    await module.sendEvent(new Message('"of the module"'));
+    await tab('Messages');
+    await main.locator('summary').filter({ hasText: `${id}/reader` }).first().waitFor();
+    await module.close();
+    await tab('Identity');
+    await main.locator('li').filter({ hasText: 'reader' }).getByText('not connected').waitFor();
+    await fetch(path, { method: 'DELETE' });
+    await main.locator('li').filter({ hasText: 'reader' }).waitFor({ state: 'detached' });
   });
 
   await step('a fault is armed and taken back', async () => {

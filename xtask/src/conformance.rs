@@ -68,6 +68,7 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<(), Failure> {
     for script in [
         "device_http.js",
         "device_mqtt.js",
+        "modules.js",
         "upload.js",
         "limits.js",
         "provisioning_http.js",
@@ -83,6 +84,7 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<(), Failure> {
     for script in [
         "device_https.py",
         "device_mqtt.py",
+        "modules.py",
         "limits.py",
         "service_rest.py",
         "certificates.py",

@@ -16,7 +16,7 @@
 //! | `POST /faults` | `{"times":3,"device":"meter-001","fault":{"status":{"code":503,"retry_after":5}}}`; all but `fault` optional, also `probability`, `seed`, `after_s`, `for_s` |
 //! | `GET /faults` | the armed faults, in the order they are met |
 //! | `DELETE /faults` | takes armed faults back |
-//! | `GET /devices` | the devices, with connection strings and billing units, and whether each is connected over MQTT |
+//! | `GET /devices` | the devices and their modules, with connection strings and billing units, and whether each is connected over MQTT |
 //! | `PUT /devices/{id}` | `{"primary_key":"…","secondary_key":"…","enabled":true}`, all optional; by certificate, `primary_thumbprint`, `secondary_thumbprint`, or `"authentication":"certificateAuthority"` |
 //! | `GET /certificates`, `POST /certificates` | the authorities that vouch for devices; PEM adds one |
 //! | `DELETE /devices/{id}` | removes a device |
@@ -28,6 +28,8 @@
 //! | `GET /devices/{id}/twin` | properties and tags |
 //! | `PATCH /devices/{id}/twin` | merges and tells the device: `{"desired":{…},"tags":{…}}`, both optional |
 //! | `POST /devices/{id}/methods` | calls a direct method: `{"methodName":"…","payload":…,"responseTimeoutInSeconds":30,"connectTimeoutInSeconds":0}` |
+//! | `GET /devices/{id}/modules` | the device's modules, with connection strings |
+//! | `PUT /devices/{id}/modules/{module}` | one of them, as `PUT /devices/{id}` without `enabled`; `DELETE` removes it, `…/twin` and `…/methods` are as a device's |
 //! | `/enrollments…`, `/enrollmentGroups…` | the DPS: `GET`, `PUT`, `DELETE` one by its id, `POST …/query`, as in its REST API, without a token |
 //! | `GET /registrations`, `DELETE /registrations/{id}` | registrations, with what devices sent along |
 //! | `PUT /registrations/{id}/decision` | `{"decision":"approved"}`, `"blocked"` or `null`, for an IoT Central application |
@@ -40,6 +42,7 @@ mod authorities;
 mod devicebound;
 mod identity;
 mod limits;
+mod module;
 mod origin;
 mod overview;
 mod page;
@@ -94,6 +97,7 @@ pub(super) fn serve(listener: TcpListener, hub: Arc<Inner>, reached: Reached) ->
         .merge(authorities::routes())
         .merge(provisioning::routes())
         .merge(twin::routes())
+        .merge(module::routes())
         .merge(upload::routes())
         .layer(middleware::from_fn(origin::own))
         .with_state(hub);
@@ -136,6 +140,9 @@ PATCH  /devices/{id}/twin        {\"desired\":{…},\"tags\":{…}}, both option
 GET    /registrations            registrations, with what devices sent along; DELETE /registrations/{id} forgets one
 PUT    /registrations/{id}/decision  {\"decision\":\"approved\"}, \"blocked\" or null, with --profile iot-central
 POST   /devices/{id}/methods     {\"methodName\":\"…\",\"payload\":…}, and responseTimeoutInSeconds, connectTimeoutInSeconds
+GET    /devices/{id}/modules     the device's modules, with connection strings
+PUT    /devices/{id}/modules/M   {\"primary_key\":\"…\",\"secondary_key\":\"…\"}, all optional; DELETE removes it; M/twin and M/methods
+                                 are as a device's
 ";
 
 #[derive(Deserialize)]
@@ -241,6 +248,7 @@ async fn devices(State(hub): State<Arc<Inner>>) -> Json<Value> {
             .map(|entry| {
                 let mut view = device_view(&hub, &entry.device);
                 view["units"] = entry.counters.stats().units.into();
+                view["modules"] = module::views(&hub, entry);
                 view
             })
             .collect(),
@@ -291,6 +299,7 @@ fn view(message: &Arrived) -> Value {
     let mut view = json!({
         "number": message.number,
         "device": message.device,
+        "module": message.module,
         "at": rfc3339(message.at),
         "messageId": message.message_id,
         "contentType": message.content_type,

@@ -1,6 +1,6 @@
-//! What survives a restart of the hub: devices with their keys, twins, waiting cloud-to-device messages, the day's units.
+//! What survives a restart of the hub: devices and their modules with keys and twins, waiting cloud-to-device messages, the day's units.
 //!
-//! The feed, counters, connections, modules, uploads and armed faults do not.
+//! The feed, counters, connections, uploads and armed faults do not.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,8 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::hub::devicebound::{Devicebound, Kept, Waits};
-use crate::hub::identity::{Authentication, Device, Thumbprint};
-use crate::hub::registry::Record;
+use crate::hub::identity::{Authentication, Device, Module, Thumbprint};
+use crate::hub::registry::{Entry, ModuleEntry, Record};
 use crate::hub::twin::Twin;
 use crate::hub::{Inner, Key};
 use crate::saved::Save;
@@ -41,6 +41,17 @@ struct StoredDevice {
     /// Sequence number of the last message for the device.
     last_sequence: u64,
     waiting: Vec<Message>,
+    /// Files of older programs have none.
+    #[serde(default)]
+    modules: BTreeMap<String, StoredModule>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredModule {
+    authentication: Proof,
+    managed_by: Option<String>,
+    record: Record,
+    twin: Twin,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -112,6 +123,7 @@ impl Stored {
                 twin: entry.twin.lock().clone(),
                 last_sequence: kept.last,
                 waiting: kept.waiting.into_iter().map(Message::of).collect(),
+                modules: StoredModule::all(&entry),
             };
             (id, device)
         });
@@ -155,9 +167,42 @@ impl Stored {
                 last: stored.last_sequence,
                 waiting: waiting.map_err(at)?,
             });
+            for (module, stored) in stored.modules {
+                let at = |what: String| format!("module {id}/{module}: {what}");
+                let restored = stored.read(&module).map_err(at)?;
+                entry.modules.restore(restored);
+            }
         }
         hub.meter.set_day(self.day, self.units);
         Ok(())
+    }
+}
+
+impl StoredModule {
+    fn all(of: &Entry) -> BTreeMap<String, Self> {
+        let all = of.modules.all();
+        all.iter()
+            .map(|entry| {
+                let stored = Self {
+                    authentication: Proof::of(&entry.module.authentication),
+                    managed_by: entry.module.managed_by.clone(),
+                    record: entry.record.clone(),
+                    twin: entry.twin.lock().clone(),
+                };
+                (entry.module.id.clone(), stored)
+            })
+            .collect()
+    }
+
+    fn read(self, id: &str) -> Result<ModuleEntry, String> {
+        let module = Module {
+            id: id.to_owned(),
+            managed_by: self.managed_by,
+            authentication: self.authentication.read()?,
+        };
+        let entry = ModuleEntry::new(module, self.record);
+        *entry.twin.lock() = self.twin;
+        Ok(entry)
     }
 }
 

@@ -47,7 +47,8 @@ pub(super) fn of_device(hub: &Inner, entry: &Entry, now_ms: i64) -> Value {
 }
 
 /// The twin of a module.
-pub(super) fn of_module(device: &str, entry: &ModuleEntry) -> Value {
+pub(super) fn of_module(hub: &Inner, device: &str, entry: &ModuleEntry) -> Value {
+    let client = format!("{device}/{}", entry.module.id);
     let twin = entry.twin.lock();
     json!({
         "deviceId": device,
@@ -56,8 +57,8 @@ pub(super) fn of_module(device: &str, entry: &ModuleEntry) -> Value {
         "deviceEtag": entry.record.etag,
         "status": "enabled",
         "statusUpdateTime": NEVER,
-        "connectionState": "Disconnected",
-        "lastActivityTime": NEVER,
+        "connectionState": connection_state(hub, &client),
+        "lastActivityTime": time(entry.activity.last_ms()),
         "cloudToDeviceMessageCount": 0,
         "authenticationType": entry.module.authentication.kind(),
         "x509Thumbprint": thumbprints(&entry.module.authentication),
@@ -72,8 +73,9 @@ pub(super) fn status(device: &Device) -> &'static str {
     if device.enabled { "enabled" } else { "disabled" }
 }
 
-pub(super) fn connection_state(hub: &Inner, device: &str) -> &'static str {
-    if hub.presence.is_connected(device) {
+/// `client` is a device's id, or `{device}/{module}`.
+pub(super) fn connection_state(hub: &Inner, client: &str) -> &'static str {
+    if hub.presence.is_connected(client) {
         "Connected"
     } else {
         "Disconnected"

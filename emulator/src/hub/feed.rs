@@ -8,7 +8,7 @@ use tokio::sync::{broadcast, watch};
 
 use super::message::Message;
 use super::options::Keep;
-use super::registry::Entry;
+use super::registry::Party;
 
 /// How far a subscriber may fall behind.
 const BACKLOG: usize = 4096;
@@ -18,8 +18,10 @@ const BACKLOG: usize = 4096;
 pub struct Arrived {
     /// Its place among all messages, from 1 on, without gaps.
     pub number: u64,
-    /// The device that sent it.
+    /// The device that sent it, or whose module did.
     pub device: String,
+    /// The module that sent it; `None` for the device itself.
+    pub module: Option<String>,
     /// When, milliseconds since 1970 by the hub's clock.
     pub at: i64,
     /// System property `iothub-messageid`.
@@ -32,7 +34,8 @@ pub struct Arrived {
     pub creation_time: Option<String>,
     /// Application properties, without their prefix `iothub-app-`.
     pub properties: BTreeMap<String, String>,
-    /// System properties, under their HTTP header names in lower case; the four above are among them.
+    /// System properties, under their HTTP header names in lower case; the four above are among them, and of a
+    /// module's message `iothub-connection-device-id` and `iothub-connection-module-id`.
     pub system: BTreeMap<String, String>,
     /// The body, decoded.
     pub body: Bytes,
@@ -71,7 +74,7 @@ impl Feed {
     }
 
     /// Takes the messages of one request. `units` holds the billing units of each.
-    pub(super) fn take(&self, from: &Entry, at: i64, messages: Vec<(Message, u64)>) {
+    pub(super) fn take(&self, from: &Party, at: i64, messages: Vec<(Message, u64)>) {
         let count = messages.len() as u64;
         let total = {
             let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,7 +82,7 @@ impl Feed {
             ring.last += count;
             if self.keep != Keep::CountOnly || self.live.receiver_count() > 0 {
                 for (number, (message, units)) in (first..).zip(messages) {
-                    let arrived = arrived(number, &from.device.id, at, message, units);
+                    let arrived = arrived(number, from, at, message, units);
                     // Broadcast under the lock, so that subscribers see the order of the numbers.
                     let _ = self.live.send(arrived.clone());
                     ring.push(arrived, self.keep);
@@ -134,11 +137,19 @@ impl Ring {
     }
 }
 
-fn arrived(number: u64, device: &str, at: i64, message: Message, units: u64) -> Arc<Arrived> {
+fn arrived(number: u64, from: &Party, at: i64, mut message: Message, units: u64) -> Arc<Arrived> {
+    if let Some(module) = from.module_id() {
+        for (name, id) in [("device", from.device_id()), ("module", module)] {
+            message
+                .system
+                .insert(format!("iothub-connection-{name}-id"), id.to_owned());
+        }
+    }
     let system = |name: &str| message.system.get(name).cloned();
     Arc::new(Arrived {
         number,
-        device: device.to_owned(),
+        device: from.device_id().to_owned(),
+        module: from.module_id().map(str::to_owned),
         at,
         message_id: system("iothub-messageid"),
         content_type: system("iothub-contenttype"),
@@ -156,6 +167,7 @@ fn arrived(number: u64, device: &str, at: i64, message: Message, units: u64) -> 
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::hub::registry::Entry;
     use crate::hub::servicebound::Servicebound;
     use crate::hub::{Device, Key};
 
@@ -171,7 +183,7 @@ mod tests {
                 1,
             )
         };
-        feed.take(&entry, 7, sizes.iter().map(message).collect());
+        feed.take(&Arc::new(entry).into(), 7, sizes.iter().map(message).collect());
     }
 
     fn numbers(feed: &Feed, after: u64, limit: usize) -> Vec<u64> {

@@ -1,4 +1,6 @@
-//! A device as the hub's registry has it: its id, how it proves itself, and whether it may.
+//! A device as the hub's registry has it: its id, how it proves itself, and whether it may. The same of a module.
+
+use std::fmt;
 
 use super::key::Key;
 use super::token::Token;
@@ -23,15 +25,23 @@ pub struct Device {
     pub parents: Vec<String>,
 }
 
-/// A module of a device. Modules are known, and none connects here.
+/// A module of a device. It is enabled when its device is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Module {
     /// Module id, of the same characters as a device id.
     pub(crate) id: String,
     /// Who manages it, such as `iotEdge`.
     pub(crate) managed_by: Option<String>,
-    /// How it would prove that it is the module.
+    /// How it proves that it is the module.
     pub(crate) authentication: Authentication,
+}
+
+/// Whose something is: a device's, or that of a module of it. Shown as `{device}` or `{device}/{module}`, which is MQTT's
+/// client id, too; no id holds a slash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) device: String,
+    pub(crate) module: Option<String>,
 }
 
 /// How a device, or a module, proves who it is.
@@ -51,7 +61,8 @@ pub enum Authentication {
         /// Another one's.
         secondary: Option<Thumbprint>,
     },
-    /// By a certificate whose common name is the device id, and which leads to an authority that the hub knows.
+    /// By a certificate whose common name is the device id (of a module `{device}/{module}`), and which leads to an authority
+    /// that the hub knows.
     CertificateAuthority,
 }
 
@@ -97,6 +108,67 @@ impl Device {
             text += ";x509=true";
         }
         text
+    }
+}
+
+impl Module {
+    /// What a client is configured with: with the primary key, where the module has keys.
+    pub(crate) fn connection_string(&self, host_name: &str, device: &str) -> String {
+        let mut text = format!("HostName={host_name};DeviceId={device};ModuleId={}", self.id);
+        if let Some((key, _)) = self.authentication.keys() {
+            text += &format!(";SharedAccessKey={}", key.text());
+        } else {
+            text += ";x509=true";
+        }
+        text
+    }
+}
+
+impl Identity {
+    pub(crate) fn of_device(id: &str) -> Self {
+        Self {
+            device: id.to_owned(),
+            module: None,
+        }
+    }
+
+    /// Reads a client id; `None` for more parts than two.
+    pub(crate) fn parse(client_id: &str) -> Option<Self> {
+        let (device, module) = match client_id.split_once('/') {
+            Some((_, module)) if module.contains('/') => return None,
+            Some((device, module)) => (device, Some(module.to_owned())),
+            None => (client_id, None),
+        };
+        Some(Self {
+            device: device.to_owned(),
+            module,
+        })
+    }
+
+    /// What its paths and topics begin with: `devices/{device}`, or `devices/{device}/modules/{module}`.
+    pub(crate) fn path(&self) -> String {
+        match &self.module {
+            None => format!("devices/{}", self.device),
+            Some(module) => format!("devices/{}/modules/{module}", self.device),
+        }
+    }
+
+    /// The same with what it is, for people.
+    pub(crate) fn told(&self) -> String {
+        match &self.module {
+            None => format!("the device {self}"),
+            Some(_) => format!("the module {self}"),
+        }
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.device)?;
+        match &self.module {
+            None => Ok(()),
+            Some(module) => write!(f, "/{module}"),
+        }
     }
 }
 

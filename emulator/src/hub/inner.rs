@@ -6,12 +6,12 @@ use std::sync::{Arc, RwLock, Weak};
 use serde_json::Value;
 
 use super::devicebound::{Devicebound, NotSent};
-use super::identity::Device;
+use super::identity::{Device, Identity};
 use super::meter::{Charge, Denied, Operation};
 use super::options::HubOptions;
 use super::presence::Order;
 use super::refusal::Refusal;
-use super::registry::{Condition, Entry, Unwritten};
+use super::registry::{Condition, Entry, Party, Unwritten};
 use super::servicebound::Servicebound;
 use super::twin::{BadTwin, Edit, NotEdited};
 use super::{authorities, closed, fault, feed, jobs, meter, presence, registry, routing, stats, upload};
@@ -83,7 +83,22 @@ impl Inner {
         let _ = self.write_device(device, &Condition::None);
     }
 
-    /// Writes an identity, if the condition is met. A device that is disabled by it is disconnected.
+    /// A device, or a module; or 404.
+    pub(crate) fn find(&self, identity: &Identity) -> Result<Party, Refusal> {
+        let device = self.registry.get(&identity.device);
+        let device = device.ok_or_else(|| Refusal::no_device(&identity.device))?;
+        let Some(id) = &identity.module else {
+            return Ok(device.into());
+        };
+        let module = device.modules.get(id);
+        let module = module.ok_or_else(|| Refusal::no_module(&identity.device, id))?;
+        Ok(Party {
+            device,
+            module: Some(module),
+        })
+    }
+
+    /// Writes an identity, if the condition is met. A device that is disabled by it is disconnected, and its modules are.
     pub(super) fn write_device(
         &self,
         device: Device,
@@ -91,8 +106,7 @@ impl Inner {
     ) -> Result<Arc<Entry>, Unwritten> {
         let entry = self.registry.write(device, condition)?;
         if !entry.device.enabled {
-            let why = Closing::new("DeviceDisabled", "the device was disabled");
-            self.presence.close(&entry.device.id, why);
+            self.close(&entry, &Closing::new("DeviceDisabled", "the device was disabled"));
         }
         Ok(entry)
     }
@@ -101,11 +115,24 @@ impl Inner {
         self.delete_device(id, &Condition::Exists).is_ok()
     }
 
-    /// Removes a device, if the condition is met, and ends its connection.
+    /// Removes a device with its modules, if the condition is met, and ends their connections.
     pub(super) fn delete_device(&self, id: &str, condition: &Condition) -> Result<(), Unwritten> {
-        self.registry.remove(id, condition)?;
+        let entry = self.registry.remove(id, condition)?;
+        self.close(&entry, &Closing::new("DeviceNotFound", "the device was removed"));
+        Ok(())
+    }
+
+    /// Removes a module of a device, if the condition is met, and ends its connection.
+    pub(super) fn delete_module(
+        &self,
+        device: &Entry,
+        id: &str,
+        condition: &Condition,
+    ) -> Result<(), Unwritten> {
+        device.modules.remove(id, condition)?;
+        let client = format!("{}/{id}", device.device.id);
         self.presence
-            .close(id, Closing::new("DeviceNotFound", "the device was removed"));
+            .close(&client, Closing::new("ModuleNotFound", "the module was removed"));
         Ok(())
     }
 
@@ -144,25 +171,32 @@ impl Inner {
         let entry = self.registry.get(id);
         let entry = entry.ok_or_else(|| BadTwin(format!("device {id} is not registered")))?;
         let edit = Edit::merge(desired.cloned(), tags.cloned());
-        match self.edit_twin(&entry, edit, &Condition::None) {
-            Ok(()) => Ok(entry.twin.lock().whole()),
+        let party = Party::from(entry);
+        match self.edit_twin(&party, edit, &Condition::None) {
+            Ok(()) => Ok(party.twin().lock().whole()),
             Err(NotEdited::Bad(why)) => Err(why),
             Err(NotEdited::Changed) => Err(BadTwin("the twin was changed meanwhile".to_owned())),
         }
     }
 
-    /// Changes a twin, if the condition is met, and tells the device.
-    pub(super) fn edit_twin(
-        &self,
-        entry: &Entry,
-        edit: Edit,
-        condition: &Condition,
-    ) -> Result<(), NotEdited> {
-        let mut twin = entry.twin.lock();
+    /// Changes a twin, if the condition is met, and tells whose it is.
+    pub(super) fn edit_twin(&self, of: &Party, edit: Edit, condition: &Condition) -> Result<(), NotEdited> {
+        let mut twin = of.twin().lock();
         if let Some(told) = twin.edit(edit, condition, self.options.clock.now_ms())? {
-            // Under the lock, so that the device is told in the order of the versions.
-            self.presence.order(&entry.device.id, Order::Desired(told));
+            // Under the lock, so that it is told in the order of the versions.
+            let client = of.identity().to_string();
+            self.presence.order(&client, Order::Desired(told));
         }
         Ok(())
+    }
+
+    /// Ends the connections of a device and of its modules.
+    fn close(&self, of: &Entry, why: &Closing) {
+        let id = &of.device.id;
+        self.presence.close(id, why.clone());
+        for entry in of.modules.all() {
+            let client = format!("{id}/{}", entry.module.id);
+            self.presence.close(&client, why.clone());
+        }
     }
 }

@@ -6,12 +6,12 @@ use super::Inner;
 use super::message::Message;
 use super::meter::Charge;
 use super::refusal::Refusal;
-use super::registry::Entry;
+use super::registry::Party;
 
 /// Meters the messages of one operation and sends them on their routes, the feed's among them: all of them, or none.
 pub(super) fn take(
     hub: &Inner,
-    sender: &Entry,
+    sender: &Party,
     now_ms: i64,
     messages: impl IntoIterator<Item = Message>,
 ) -> Result<(), Refusal> {
@@ -31,9 +31,9 @@ pub(super) fn take(
     let units = metered.iter().map(|(_, units)| units).sum();
     hub.take_units(units, now_ms)?;
     let bytes: usize = metered.iter().map(|(message, _)| message.body.len()).sum();
-    sender.counters.add(metered.len() as u64, bytes as u64);
-    sender.counters.charge(Charge::Telemetry, units);
-    sender.activity.seen(now_ms);
+    sender.device.counters.add(metered.len() as u64, bytes as u64);
+    sender.device.counters.charge(Charge::Telemetry, units);
+    sender.activity().seen(now_ms);
     if let Some(routing) = &hub.routing {
         metered.retain(|(message, _)| routing.send(sender, message, now_ms));
     }

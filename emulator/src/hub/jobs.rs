@@ -138,7 +138,7 @@ impl Work {
             Self::Twin(edit) => {
                 let entry = hub.registry.get(device);
                 let entry = entry.ok_or_else(|| format!("device {device} is not registered"))?;
-                match hub.edit_twin(&entry, edit.clone(), &Condition::None) {
+                match hub.edit_twin(&entry.into(), edit.clone(), &Condition::None) {
                     Ok(()) => Ok(None),
                     Err(NotEdited::Bad(why)) => Err(why.to_string()),
                     Err(NotEdited::Changed) => Err("the twin was changed meanwhile".to_owned()),

@@ -1,4 +1,4 @@
-//! Direct methods: a question to a connected device, and its answer.
+//! Direct methods: a question to a connected device or module, and its answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::Inner;
 use super::meter::{Charge, Denied, Operation};
 use crate::hub::presence::Order;
-use crate::hub::registry::Entry;
+use crate::hub::registry::Party;
 
 /// The largest payload, either way (Azure docs, direct methods).
 const LARGEST: usize = 128 * 1024;
@@ -43,10 +43,10 @@ pub(super) struct MethodCall {
     connect_timeout_in_seconds: Option<u64>,
 }
 
-/// A device's answer.
+/// The answer of a device or module.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Answered {
-    /// The status that the device gave.
+    /// The status that it gave.
     pub status: i64,
     /// What it sent with it; null for nothing.
     pub payload: Value,
@@ -56,15 +56,16 @@ pub struct Answered {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoAnswer {
     /// 404001.
-    #[error("device {0} is not registered")]
+    #[error("{0} is not registered")]
     NoDevice(String),
-    /// 404103. A device that is connected and has not subscribed to methods counts as absent.
+    /// 404103, of a device or a module (`{device}/{module}`). One that is connected and has not subscribed to methods counts
+    /// as absent.
     #[error(
-        "device {0} is not online: it is not connected over MQTT, or has not subscribed to $iothub/methods/POST/#"
+        "{0} is not online: it is not connected over MQTT, or has not subscribed to $iothub/methods/POST/#"
     )]
     NotOnline(String),
     /// 504101.
-    #[error("device {0} did not answer in time")]
+    #[error("{0} did not answer in time")]
     TimedOut(String),
     /// 400: name or payload.
     #[error("{0}")]
@@ -109,28 +110,11 @@ impl Inner {
     pub(super) async fn invoke(self: &Arc<Self>, device: &str, method: Method) -> Result<Answered, NoAnswer> {
         let entry = self.registry.get(device);
         let entry = entry.ok_or_else(|| NoAnswer::NoDevice(device.to_owned()))?;
-        self.call(&entry, device, method).await
+        self.call(&entry.into(), method).await
     }
 
-    /// The same of a module that is known. None connects here, so that it waits in vain.
-    pub(super) async fn invoke_module(
-        self: &Arc<Self>,
-        device: &str,
-        module: &str,
-        method: Method,
-    ) -> Result<Answered, NoAnswer> {
-        let entry = self.registry.get(device);
-        let entry = entry.ok_or_else(|| NoAnswer::NoDevice(device.to_owned()))?;
-        self.call(&entry, &format!("{device}/{module}"), method).await
-    }
-
-    /// Asks whoever has this connection; its device is charged.
-    async fn call(
-        self: &Arc<Self>,
-        charged: &Entry,
-        connection: &str,
-        method: Method,
-    ) -> Result<Answered, NoAnswer> {
+    /// The same of a device or a module that is known; the device is charged.
+    pub(super) async fn call(self: &Arc<Self>, of: &Party, method: Method) -> Result<Answered, NoAnswer> {
         let named = method
             .name
             .chars()
@@ -155,9 +139,9 @@ impl Inner {
         )
         .await
         .map_err(Denied::from)?;
-        self.charge(charged, Charge::Method, payload.len(), now_ms)
+        self.charge(&of.device, Charge::Method, payload.len(), now_ms)
             .map_err(Denied::from)?;
-        let answer = self.ask(connection, &method, payload).await;
+        let answer = self.ask(&of.identity().to_string(), &method, payload).await;
         // The answer costs as the question does; "not online" costs one unit, and silence nothing.
         let bytes = match &answer {
             Ok(Answered { payload, .. }) if payload.is_null() => Some(0),
@@ -166,15 +150,15 @@ impl Inner {
             Err(_) => None,
         };
         if let Some(bytes) = bytes {
-            self.charge_anyway(charged, Charge::Method, bytes, now_ms);
+            self.charge_anyway(&of.device, Charge::Method, bytes, now_ms);
         }
         answer
     }
 
-    async fn ask(&self, device: &str, method: &Method, payload: String) -> Result<Answered, NoAnswer> {
+    async fn ask(&self, client: &str, method: &Method, payload: String) -> Result<Answered, NoAnswer> {
         let connected_by = Instant::now() + method.connect_within;
         loop {
-            // Listening before asking, so that a device that comes in between is not missed.
+            // Listening before asking, so that a client that comes in between is not missed.
             let mut changed = std::pin::pin!(self.presence.changed.notified());
             changed.as_mut().enable();
             let (answer, answered) = oneshot::channel();
@@ -183,16 +167,16 @@ impl Inner {
                 payload: payload.clone(),
                 answer,
             };
-            let accepted = self.presence.order(device, order);
+            let accepted = self.presence.order(client, order);
             if accepted {
                 return match timeout(method.answer_within, answered).await {
                     Ok(Ok(answered)) => Ok(answered),
-                    // The connection ended before the device had answered.
-                    Ok(Err(_)) | Err(_) => Err(NoAnswer::TimedOut(device.to_owned())),
+                    // The connection ended before there was an answer.
+                    Ok(Err(_)) | Err(_) => Err(NoAnswer::TimedOut(client.to_owned())),
                 };
             }
             if timeout_at(connected_by, changed).await.is_err() {
-                return Err(NoAnswer::NotOnline(device.to_owned()));
+                return Err(NoAnswer::NotOnline(client.to_owned()));
             }
         }
     }

@@ -5,8 +5,8 @@
 //! # Layout
 //!
 //! - `login`: CONNECT's client id and user name. `topic`: which topic means what. `bag`: the properties in it.
-//! - `session`: a device's connection; `met`: faults on demand over it. `deliveries`, `twin`, `calls`: what goes to the
-//!   device over it.
+//! - `session`: the connection of a device or a module; `met`: faults on demand over it. `deliveries`, `twin`, `calls`:
+//!   what goes over it to the client.
 
 mod bag;
 mod calls;

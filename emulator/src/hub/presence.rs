@@ -10,21 +10,21 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::method::Answered;
 use crate::mqtt::Closing;
 
-/// The connections by device: one each.
+/// The connections by client id: one each for devices, by their ids, and for modules, by `{device}/{module}`.
 #[derive(Default)]
 pub(super) struct Presence {
     connected: Mutex<HashMap<String, Place>>,
     next: AtomicU64,
-    /// Wakes who waits for a device.
+    /// Wakes who waits for a client.
     pub(super) changed: Notify,
 }
 
-/// What a connection is to tell its device.
+/// What a connection is to tell its client.
 #[derive(Debug)]
 pub(super) enum Order {
     /// Desired properties have changed: the change, with its `$version`.
     Desired(Value),
-    /// A direct method; a device that has not subscribed to them is not asked.
+    /// A direct method; a client that has not subscribed to them is not asked.
     Method {
         name: String,
         payload: String,
@@ -37,7 +37,7 @@ struct Place {
     /// Ends the connection.
     end: oneshot::Sender<Closing>,
     orders: mpsc::UnboundedSender<Order>,
-    /// Whether the device has subscribed to direct methods.
+    /// Whether the client has subscribed to direct methods.
     takes_methods: bool,
 }
 
@@ -49,8 +49,8 @@ pub(super) struct Seat {
 }
 
 impl Presence {
-    /// Takes a device's place. Who has it now is closed: the newer connection wins.
-    pub(super) fn enter(&self, device: &str) -> Seat {
+    /// Takes a client's place. Who has it now is closed: the newer connection wins.
+    pub(super) fn enter(&self, client: &str) -> Seat {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (end, ended) = oneshot::channel();
         let (sender, orders) = mpsc::unbounded_channel();
@@ -60,10 +60,10 @@ impl Presence {
             orders: sender,
             takes_methods: false,
         };
-        let older = self.lock().insert(device.to_owned(), place);
+        let older = self.lock().insert(client.to_owned(), place);
         if let Some(older) = older {
-            let text = "a newer connection of the same device came (400027); \
-                        a device has one connection at a time, so look for a second client with its credentials";
+            let text = "a newer connection of the same device or module came (400027); \
+                        each has one connection at a time, so look for a second client with its credentials";
             // It may be at its end by itself.
             let _ = older.end.send(Closing::new("ConnectionReplaced", text));
         }
@@ -74,42 +74,42 @@ impl Presence {
         }
     }
 
-    /// Says whether a device takes direct methods over this connection.
-    pub(super) fn takes_methods(&self, device: &str, number: u64, takes: bool) {
-        if let Some(place) = self.lock().get_mut(device).filter(|place| place.number == number) {
+    /// Says whether a client takes direct methods over this connection.
+    pub(super) fn takes_methods(&self, client: &str, number: u64, takes: bool) {
+        if let Some(place) = self.lock().get_mut(client).filter(|place| place.number == number) {
             place.takes_methods = takes;
         }
         self.changed.notify_waiters();
     }
 
-    /// Has a device told something; `false` if it is not there to be told.
-    pub(super) fn order(&self, device: &str, order: Order) -> bool {
+    /// Has a client told something; `false` if it is not there to be told.
+    pub(super) fn order(&self, client: &str, order: Order) -> bool {
         let connected = self.lock();
-        let place = connected.get(device);
+        let place = connected.get(client);
         let place = place.filter(|place| place.takes_methods || !matches!(order, Order::Method { .. }));
         place.is_some_and(|place| place.orders.send(order).is_ok())
     }
 
     /// Gives a place back, unless a newer connection has it; says whether it did.
-    pub(super) fn leave(&self, device: &str, number: u64) -> bool {
+    pub(super) fn leave(&self, client: &str, number: u64) -> bool {
         let mut connected = self.lock();
-        let own = connected.get(device).is_some_and(|place| place.number == number);
+        let own = connected.get(client).is_some_and(|place| place.number == number);
         if own {
-            connected.remove(device);
+            connected.remove(client);
         }
         own
     }
 
-    /// Ends a device's connection, if there is one.
-    pub(super) fn close(&self, device: &str, why: Closing) {
-        if let Some(place) = self.lock().remove(device) {
+    /// Ends a client's connection, if there is one.
+    pub(super) fn close(&self, client: &str, why: Closing) {
+        if let Some(place) = self.lock().remove(client) {
             let _ = place.end.send(why);
         }
     }
 
-    /// Whether a device is connected.
-    pub(super) fn is_connected(&self, device: &str) -> bool {
-        self.lock().contains_key(device)
+    /// Whether a client is connected.
+    pub(super) fn is_connected(&self, client: &str) -> bool {
+        self.lock().contains_key(client)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Place>> {

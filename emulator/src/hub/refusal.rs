@@ -84,6 +84,12 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, "DeviceNotFound", text)
     }
 
+    /// 404010.
+    pub(crate) fn no_module(device: &str, module: &str) -> Self {
+        let text = format!("Module {device}/{module} not registered");
+        Self::new(StatusCode::NOT_FOUND, "ModuleNotFound", text)
+    }
+
     /// No such path.
     pub(crate) fn no_route() -> Self {
         let text = "No HTTP resource was found that matches the request URI";

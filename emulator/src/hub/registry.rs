@@ -2,12 +2,13 @@
 //!
 //! # Layout
 //!
-//! - [`Entry`]: a device. `module`: the modules of one. `record`: what the registry itself says of an identity.
+//! - [`Entry`]: a device. `module`: the modules of one. [`Party`]: either. `record`: what the registry itself says of an identity.
 //! - [`Condition`]: what a write depends on. `activity`: when a device was last heard of.
 
 mod activity;
 mod condition;
 mod module;
+mod party;
 mod record;
 
 use std::collections::{BTreeMap, HashMap};
@@ -23,6 +24,7 @@ use super::twin::Shadow;
 pub(crate) use activity::Activity;
 pub(crate) use condition::{Condition, Unwritten};
 pub(crate) use module::{ModuleEntry, Modules};
+pub(crate) use party::Party;
 pub(crate) use record::Record;
 
 /// The devices by id.
@@ -138,12 +140,11 @@ impl Registry {
     }
 
     /// Removes a device with all that is kept for it, if the condition is met.
-    pub(crate) fn remove(&self, id: &str, condition: &Condition) -> Result<(), Unwritten> {
+    pub(crate) fn remove(&self, id: &str, condition: &Condition) -> Result<Arc<Entry>, Unwritten> {
         let mut devices = self.devices.write().unwrap_or_else(PoisonError::into_inner);
         let known = devices.get(id).ok_or(Unwritten::Missing)?;
         condition.check(Some(&known.record))?;
-        devices.remove(id);
-        Ok(())
+        devices.remove(id).ok_or(Unwritten::Missing)
     }
 
     /// All devices, by id.

@@ -24,7 +24,7 @@ pub use endpoint::Written;
 pub use settings::{BadRoutes, Routes};
 
 use super::message::Message;
-use super::registry::Entry;
+use super::registry::Party;
 use document::Envelope;
 use endpoint::Endpoint;
 use names::Seen;
@@ -80,7 +80,7 @@ impl Routing {
     }
 
     /// Sends a message on its routes; returns whether one of them leads to `events`.
-    pub(super) fn send(&self, sender: &Entry, message: &Message, now_ms: i64) -> bool {
+    pub(super) fn send(&self, sender: &Party, message: &Message, now_ms: i64) -> bool {
         let seen = Seen::new(sender, message, now_ms);
         let mut reached: Vec<&str> = Vec::new();
         let mut met = false;

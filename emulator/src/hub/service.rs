@@ -15,6 +15,7 @@ use super::access::Proof;
 use super::body::Unreadable;
 use super::devicebound::https;
 use super::fault::Fault;
+use super::identity::Identity;
 use super::message::Message;
 use super::meter::{Charge, Operation};
 use super::refusal::Refusal;
@@ -140,14 +141,19 @@ async fn handle(
         token: header(AUTHORIZATION),
         chain: presented.and_then(|Presented(chain)| chain.as_ref()),
     };
-    let sender = access::admit_by(hub, proof, device, now_ms)?;
+    let sender = access::admit_by(hub, proof, &Identity::of_device(device), now_ms)?;
     match route {
         Route::Receive(_) => {
             hub.turn(Operation::Receive, now_ms).await?;
-            return Ok(https::receive(&sender.mailbox, device, head.uri.query(), stamp));
+            return Ok(https::receive(
+                &sender.device.mailbox,
+                device,
+                head.uri.query(),
+                stamp,
+            ));
         }
         Route::Settle(_, lock, settlement) => {
-            https::settle(&sender.mailbox, lock, *settlement, now_ms)?;
+            https::settle(&sender.device.mailbox, lock, *settlement, now_ms)?;
             return Ok(done());
         }
         Route::Files(_, asked) => {
@@ -158,7 +164,7 @@ async fn handle(
             }
             hub.can_charge(body.len(), now_ms)?;
             let reply = upload::https::answer(hub, device, asked, &body, host, stamp)?;
-            hub.charge_anyway(&sender, Charge::Upload, body.len(), now_ms);
+            hub.charge_anyway(&sender.device, Charge::Upload, body.len(), now_ms);
             return Ok(reply);
         }
         _ => {}

@@ -68,7 +68,7 @@ impl Hub {
         self.0.inner.invoke(id, method).await
     }
 
-    /// Whether a device is connected over MQTT.
+    /// Whether a device is connected over MQTT, or a module by `{device}/{module}`.
     pub fn is_connected(&self, id: &str) -> bool {
         self.0.inner.presence.is_connected(id)
     }

@@ -15,11 +15,15 @@ pub(super) fn line(message: &Arrived) -> String {
         .iter()
         .map(|(k, v)| format!("{k}={v}"))
         .collect();
+    let sender = match &message.module {
+        None => message.device.clone(),
+        Some(module) => format!("{}/{module}", message.device),
+    };
     format!(
         "{:>6}  {}  {}  {} B  {} u  {}  {}  {body}",
         message.number,
         rfc3339(message.at),
-        message.device,
+        sender,
         message.body.len(),
         message.units,
         message.message_id.as_deref().unwrap_or("-"),
@@ -36,6 +40,7 @@ mod tests {
         let message = Arrived {
             number: 7,
             device: "m".to_owned(),
+            module: None,
             at: 0,
             message_id: None,
             content_type: None,

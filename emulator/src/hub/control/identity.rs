@@ -1,10 +1,11 @@
-//! What the control API takes for a device's identity.
+//! What the control API takes for the identity of a device or a module.
 
 use serde::Deserialize;
 
+use super::super::identity::Module;
 use super::super::{Authentication, Device, Key, Thumbprint};
 
-/// A device as it is written; what is left out stays, or is made.
+/// A device or a module as it is written; what is left out stays, or is made.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Identity {
@@ -28,12 +29,7 @@ enum Kind {
 impl Identity {
     /// The device `id`, in place of `known`; or what is wrong, in words.
     pub(super) fn apply(self, id: &str, known: Option<Device>) -> Result<Device, String> {
-        let kind = self.kind(known.as_ref().map(|known| &known.authentication));
-        let authentication = match kind {
-            Kind::Sas => self.keys(known.as_ref())?,
-            Kind::SelfSigned => self.thumbprints(known.as_ref())?,
-            Kind::CertificateAuthority => Authentication::CertificateAuthority,
-        };
+        let authentication = self.authentication(known.as_ref().map(|known| &known.authentication))?;
         let mut device = match known {
             Some(known) => Device {
                 authentication,
@@ -43,6 +39,26 @@ impl Identity {
         };
         device.enabled = self.enabled.unwrap_or(device.enabled);
         Ok(device)
+    }
+
+    /// The module `id`, in place of `known`; or what is wrong, in words.
+    pub(super) fn apply_to_module(&self, id: &str, known: Option<&Module>) -> Result<Module, String> {
+        if self.enabled.is_some() {
+            return Err("a module is enabled when its device is".to_owned());
+        }
+        Ok(Module {
+            id: id.to_owned(),
+            managed_by: known.and_then(|known| known.managed_by.clone()),
+            authentication: self.authentication(known.map(|known| &known.authentication))?,
+        })
+    }
+
+    fn authentication(&self, known: Option<&Authentication>) -> Result<Authentication, String> {
+        match self.kind(known) {
+            Kind::Sas => self.keys(known),
+            Kind::SelfSigned => self.thumbprints(known),
+            Kind::CertificateAuthority => Ok(Authentication::CertificateAuthority),
+        }
     }
 
     fn kind(&self, known: Option<&Authentication>) -> Kind {
@@ -56,8 +72,8 @@ impl Identity {
         }
     }
 
-    fn keys(&self, known: Option<&Device>) -> Result<Authentication, String> {
-        let known = known.and_then(|known| known.authentication.keys());
+    fn keys(&self, known: Option<&Authentication>) -> Result<Authentication, String> {
+        let known = known.and_then(Authentication::keys);
         let made = match known {
             Some((primary, secondary)) => (primary.clone(), secondary.clone()),
             None => {
@@ -76,8 +92,8 @@ impl Identity {
         })
     }
 
-    fn thumbprints(&self, known: Option<&Device>) -> Result<Authentication, String> {
-        let known = known.and_then(|known| known.authentication.thumbprints());
+    fn thumbprints(&self, known: Option<&Authentication>) -> Result<Authentication, String> {
+        let known = known.and_then(Authentication::thumbprints);
         let (primary, secondary) = known.unwrap_or_default();
         let thumbprint = |text: Option<&String>, otherwise: Option<&Thumbprint>| match text {
             Some(text) => Thumbprint::parse(text)

@@ -1,4 +1,4 @@
-//! Twins and direct methods over the control API.
+//! Twins and direct methods, of devices and modules, over the control API.
 
 use std::sync::Arc;
 
@@ -11,18 +11,43 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::Inner;
+use super::super::identity::Identity;
 use super::super::method::{MethodCall, NoAnswer};
+use super::super::registry::{Condition, Party};
+use super::super::twin::{Edit, NotEdited};
 use super::bad;
 
 pub(super) fn routes() -> Router<Arc<Inner>> {
     Router::new()
         .route("/devices/{id}/twin", get(view).patch(change))
         .route("/devices/{id}/methods", post(call))
+        .route("/devices/{id}/modules/{module}/twin", get(view).patch(change))
+        .route("/devices/{id}/modules/{module}/methods", post(call))
 }
 
-async fn view(State(hub): State<Arc<Inner>>, Path(id): Path<String>) -> Response {
-    match hub.registry.get(&id) {
-        Some(entry) => Json(entry.twin.lock().whole()).into_response(),
+/// What a path names.
+#[derive(Deserialize)]
+struct Named {
+    id: String,
+    module: Option<String>,
+}
+
+impl Named {
+    fn identity(self) -> Identity {
+        Identity {
+            device: self.id,
+            module: self.module,
+        }
+    }
+
+    fn find(self, hub: &Inner) -> Option<Party> {
+        hub.find(&self.identity()).ok()
+    }
+}
+
+async fn view(State(hub): State<Arc<Inner>>, Path(named): Path<Named>) -> Response {
+    match named.find(&hub) {
+        Some(party) => Json(party.twin().lock().whole()).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
 }
@@ -36,24 +61,31 @@ struct Change {
 
 async fn change(
     State(hub): State<Arc<Inner>>,
-    Path(id): Path<String>,
+    Path(named): Path<Named>,
     Json(change): Json<Change>,
 ) -> Response {
-    if hub.registry.get(&id).is_none() {
+    let Some(party) = named.find(&hub) else {
         return StatusCode::NOT_FOUND.into_response();
-    }
-    match hub.change_twin(&id, change.desired.as_ref(), change.tags.as_ref()) {
-        Ok(twin) => Json(twin).into_response(),
-        Err(error) => bad(&error.to_string()),
+    };
+    let edit = Edit::merge(change.desired, change.tags);
+    match hub.edit_twin(&party, edit, &Condition::None) {
+        Ok(()) => Json(party.twin().lock().whole()).into_response(),
+        Err(NotEdited::Bad(error)) => bad(&error.to_string()),
+        Err(NotEdited::Changed) => StatusCode::PRECONDITION_FAILED.into_response(),
     }
 }
 
 async fn call(
     State(hub): State<Arc<Inner>>,
-    Path(id): Path<String>,
+    Path(named): Path<Named>,
     Json(call): Json<MethodCall>,
 ) -> Response {
-    let refusal = match hub.invoke(&id, call.method()).await {
+    let identity = named.identity();
+    let answer = match hub.find(&identity) {
+        Ok(party) => hub.call(&party, call.method()).await,
+        Err(_) => Err(NoAnswer::NoDevice(identity.to_string())),
+    };
+    let refusal = match answer {
         Ok(answered) => return Json(json!(answered)).into_response(),
         Err(refusal) => refusal,
     };

@@ -6,6 +6,7 @@ use super::bag;
 use super::login::Login;
 use super::topic::{Filter, Topic};
 use crate::hub::devicebound::Devicebound;
+use crate::hub::identity::Identity;
 use crate::hub::message::Message;
 use crate::mqtt::{Closing, Packet, decoded};
 
@@ -35,8 +36,8 @@ pub fn mqtt_packets(input: &[u8]) {
             Packet::Connect(connect) => {
                 let login = Login::parse(connect.client_id(), connect.user_name(), "localhost");
                 if let Some(login) = held(login) {
-                    assert_eq!(login.device, connect.client_id());
-                    assert!(!login.device.contains('/'));
+                    assert_eq!(login.who.to_string(), connect.client_id());
+                    assert!(!login.who.device.contains('/'));
                 }
                 if let Some(topic) = connect.will_topic() {
                     publication(topic);
@@ -45,7 +46,9 @@ pub fn mqtt_packets(input: &[u8]) {
             Packet::Publish(publish) => publication(publish.topic_name()),
             Packet::Subscribe(subscribe) => {
                 for entry in subscribe.entries() {
-                    held(Filter::parse(entry.topic_filter(), DEVICE));
+                    for who in clients() {
+                        held(Filter::parse(entry.topic_filter(), &who));
+                    }
                 }
             }
             Packet::Puback(id) => assert_ne!(*id, 0),
@@ -54,18 +57,35 @@ pub fn mqtt_packets(input: &[u8]) {
     }
 }
 
-/// A topic means one thing; the properties in it are the same, written and read again.
+/// Whose connection it may be.
+fn clients() -> [Identity; 2] {
+    let device = Identity::of_device(DEVICE);
+    let module = Identity {
+        module: Some("m".to_owned()),
+        ..device.clone()
+    };
+    [device, module]
+}
+
+/// A topic means one thing, and telemetry is of one client; the properties in it are the same, written and read again.
 fn publication(topic: &str) {
-    match held(Topic::parse(topic, DEVICE)) {
-        Some(Topic::Events { bag }) => {
-            assert!(topic.ends_with(bag) && !bag.contains('/'));
-            properties(bag);
+    let mut senders = 0;
+    for who in clients() {
+        match held(Topic::parse(topic, &who)) {
+            Some(Topic::Events { bag }) => {
+                senders += 1;
+                let end = topic.strip_suffix('/').unwrap_or(topic);
+                assert!(topic.ends_with(bag) || end.ends_with(bag));
+                assert!(!bag.contains('/'));
+                properties(bag);
+            }
+            Some(Topic::TwinGet { rid } | Topic::Reported { rid } | Topic::MethodAnswer { rid, .. }) => {
+                assert!(!rid.is_empty() && topic.contains(rid));
+            }
+            None => {}
         }
-        Some(Topic::TwinGet { rid } | Topic::Reported { rid } | Topic::MethodAnswer { rid, .. }) => {
-            assert!(!rid.is_empty() && topic.contains(rid));
-        }
-        None => {}
     }
+    assert!(senders < 2, "{topic}");
 }
 
 fn properties(text: &str) {

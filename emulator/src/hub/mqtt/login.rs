@@ -1,5 +1,6 @@
 //! What CONNECT says of the client: client id and user name.
 
+use crate::hub::identity::Identity;
 use crate::hub::route::has_api_version;
 use crate::hub::token::decode;
 use crate::mqtt::Closing;
@@ -7,23 +8,21 @@ use crate::mqtt::Closing;
 /// Who wants to connect. Nothing of it is proven.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Login {
-    pub(super) device: String,
+    pub(super) who: Identity,
     /// The model that an IoT Plug and Play device says it follows.
     pub(super) model_id: Option<String>,
 }
 
 impl Login {
-    /// Reads client id and user name, `{hub}/{device}/?api-version=2021-04-12&…`. The query is parsed, because
-    /// SDKs differ: Node writes `model-id` bare and first, Python encoded and last.
+    /// Reads client id and user name, `{hub}/{device}/?api-version=2021-04-12&…`; a module's id follows its device's, in both.
+    /// The query is parsed, because SDKs differ: Node writes `model-id` bare and first, Python encoded and last.
     pub(super) fn parse(client_id: &str, user_name: Option<&str>, hub: &str) -> Result<Self, Closing> {
         let shape = format!("{hub}/{client_id}/?api-version=2021-04-12");
         let wrong = |what: String| Closing::new("MqttUserName", format!("{what}; the user name is {shape}"));
         let Some(user_name) = user_name else {
             return Err(wrong("CONNECT has no user name".to_owned()));
         };
-        let mut parts = user_name.splitn(3, '/');
-        let (host, device, rest) = (parts.next(), parts.next(), parts.next());
-        let (Some(host), Some(device)) = (host, device) else {
+        let Some((host, rest)) = user_name.split_once('/') else {
             return Err(wrong("the user name names no device".to_owned()));
         };
         if !host.eq_ignore_ascii_case(hub) {
@@ -31,18 +30,25 @@ impl Login {
                 "the user name names the hub {host}, this one is {hub}"
             )));
         }
-        if client_id.contains('/') {
-            return Err(wrong(
-                "the client id names a module, and modules are not emulated".to_owned(),
-            ));
-        }
-        if device != client_id {
+        let Some(who) = Identity::parse(client_id) else {
             return Err(wrong(format!(
-                "the user name names the device {device}, the client id is {client_id}"
+                "the client id {client_id} has more parts than a device and its module"
+            )));
+        };
+        let inner = usize::from(who.module.is_some());
+        let end = rest
+            .match_indices('/')
+            .nth(inner)
+            .map(|(at, _)| rest.split_at(at));
+        let (named, query) = end.map_or((rest, None), |(named, query)| (named, query.get(1..)));
+        if named != client_id {
+            let kind = if who.module.is_some() { "module" } else { "device" };
+            return Err(wrong(format!(
+                "the user name names the {kind} {named}, the client id is {client_id}"
             )));
         }
         // Old clients leave the question mark out.
-        let query = rest.map(|rest| rest.strip_prefix('?').unwrap_or(rest));
+        let query = query.map(|query| query.strip_prefix('?').unwrap_or(query));
         if !has_api_version(query) {
             return Err(wrong("the user name has no api-version".to_owned()));
         }
@@ -50,10 +56,7 @@ impl Login {
             let (name, value) = pair.split_once('=')?;
             (name == "model-id").then(|| decode(value))?
         });
-        Ok(Self {
-            device: device.to_owned(),
-            model_id,
-        })
+        Ok(Self { who, model_id })
     }
 }
 
@@ -88,9 +91,19 @@ mod tests {
         for (user, model) in cases {
             let login = Login::parse("m", Some(user), "localhost").unwrap();
             assert_eq!(
-                (login.device.as_str(), login.model_id.as_deref()),
-                ("m", model),
+                (login.who, login.model_id.as_deref()),
+                (Identity::of_device("m"), model),
                 "{user}"
+            );
+        }
+        for user in [
+            "localhost/m/x/?api-version=2021-04-12&DeviceClientType=azure-iot-device%2F1.18.4",
+            "localhost/m/x/?api-version=2019-10-01&DeviceClientType=azure-iot-device-iothub-py%2F2.14.0",
+        ] {
+            let login = Login::parse("m/x", Some(user), "localhost").unwrap();
+            assert_eq!(
+                (login.who.device.as_str(), login.who.module.as_deref()),
+                ("m", Some("x"))
             );
         }
     }
@@ -104,7 +117,27 @@ mod tests {
             ("m", Some("localhost/n/?api-version=2021-04-12"), "the device n"),
             ("m", Some("localhost/m/?api-version=tomorrow"), "no api-version"),
             ("m", Some("localhost/m"), "no api-version"),
-            ("m/x", Some("localhost/m/x/?api-version=2021-04-12"), "modules"),
+            (
+                "m",
+                Some("localhost/m/x/?api-version=2021-04-12"),
+                "no api-version",
+            ),
+            (
+                "m/x",
+                Some("localhost/m/?api-version=2021-04-12"),
+                "the module m/?",
+            ),
+            (
+                "m/x",
+                Some("localhost/m/y/?api-version=2021-04-12"),
+                "the module m/y",
+            ),
+            ("m/x", Some("localhost/m/x"), "no api-version"),
+            (
+                "m/x/y",
+                Some("localhost/m/x/y/?api-version=2021-04-12"),
+                "more parts",
+            ),
         ];
         for (client, user, expected) in cases {
             let why = Login::parse(client, user, "localhost").unwrap_err();

@@ -1,4 +1,4 @@
-//! A device's connection.
+//! The connection of a device or of a module.
 
 use std::collections::BTreeMap;
 use std::future::pending;
@@ -20,11 +20,12 @@ use super::met::{Met, fault};
 use super::topic::{Filter, Topic};
 use super::twin;
 use crate::hub::access::Proof;
+use crate::hub::identity::Identity;
 use crate::hub::message::Message;
 use crate::hub::meter::{Charge, Operation};
 use crate::hub::presence::{Order, Seat};
 use crate::hub::refusal::Refusal;
-use crate::hub::registry::Entry;
+use crate::hub::registry::Party;
 use crate::hub::token::Token;
 use crate::hub::{Inner, access, intake};
 use crate::mqtt::{Closing, Connect, ConnectReturnCode, Publication, Publish, Qos, Refused, Session};
@@ -33,7 +34,7 @@ use crate::tls::Chain;
 /// How long after its token's end the hub drops a connection, seconds (Azure/azure-iot-sdk-csharp#565).
 const SLACK_S: i64 = 600;
 
-/// Lets a device in, by the same rules as over HTTPS: the token is the password, and with a certificate there is none.
+/// Lets a device or a module in, by the same rules as over HTTPS: the token is the password, and with a certificate there is none.
 pub(super) async fn connect(
     hub: Arc<Inner>,
     connect: &Connect,
@@ -46,7 +47,7 @@ pub(super) async fn connect(
     };
     let client = connect.client_id();
     let login = Login::parse(client, connect.user_name(), &hub.options.host_name).map_err(refused)?;
-    let now_ms = match fault(&hub, &login.device).await {
+    let now_ms = match fault(&hub, &login.who.device).await {
         Met::Nothing { now_ms }
         | Met::ResetAfter { now_ms }
         | Met::Silent { now_ms }
@@ -65,9 +66,9 @@ pub(super) async fn connect(
         .and_then(|password| std::str::from_utf8(password).ok());
     let token = token.filter(|token| !token.is_empty());
     let proof = Proof { token, chain };
-    let entry =
-        access::admit_by(&hub, proof, &login.device, now_ms).map_err(|refusal| refused(refusal.into()))?;
-    let will = will(connect, &login.device).map_err(refused)?;
+    let party =
+        access::admit_by(&hub, proof, &login.who, now_ms).map_err(|refusal| refused(refusal.into()))?;
+    let will = will(connect, &login.who).map_err(refused)?;
     hub.turn(Operation::Connect, now_ms)
         .await
         .map_err(|refusal| Refused {
@@ -80,12 +81,14 @@ pub(super) async fn connect(
     let left_ms = u64::try_from(expires_ms.saturating_sub(now_ms)).unwrap_or(0);
     // Beyond a year, which no connection lasts, the addition below could overflow.
     let left = Duration::from_millis(left_ms).min(Duration::from_secs(31_536_000));
-    let seat = hub.presence.enter(&login.device);
-    entry.activity.connection_changed(now_ms);
-    entry.twin.lock().model_id = login.model_id.clone().unwrap_or_default();
+    let seat = hub.presence.enter(client);
+    party.activity().connection_changed(now_ms);
+    party.twin().lock().model_id = login.model_id.clone().unwrap_or_default();
     Ok(Box::new(Connected {
         hub,
-        entry,
+        client: client.to_owned(),
+        who: login.who,
+        party,
         model_id: login.model_id,
         expires_ms,
         expires: Instant::now() + left,
@@ -97,12 +100,12 @@ pub(super) async fn connect(
     }))
 }
 
-/// The message that CONNECT leaves for the case that the device goes without a word.
-fn will(connect: &Connect, device: &str) -> Result<Option<Message>, Closing> {
+/// The message that CONNECT leaves for the case that the client goes without a word.
+fn will(connect: &Connect, who: &Identity) -> Result<Option<Message>, Closing> {
     let (Some(topic), Some(payload)) = (connect.will_topic(), connect.will_payload()) else {
         return Ok(None);
     };
-    let Topic::Events { bag } = Topic::parse(topic, device)? else {
+    let Topic::Events { bag } = Topic::parse(topic, who)? else {
         return Err(Closing::topic(format!("a will for {topic}: a will is telemetry")));
     };
     let mut message = message(bag, Bytes::copy_from_slice(payload), connect.will_retain())?;
@@ -128,10 +131,13 @@ fn message(bag: &str, body: Bytes, retain: bool) -> Result<Message, Closing> {
     Ok(message)
 }
 
-/// A device that was let in.
+/// A device or a module that was let in.
 struct Connected {
     hub: Arc<Inner>,
-    entry: Arc<Entry>,
+    /// Its client id, under which its presence is known.
+    client: String,
+    who: Identity,
+    party: Party,
     model_id: Option<String>,
     /// When the token ends, slack included: by the hub's clock, and for the wait.
     expires_ms: i64,
@@ -147,10 +153,9 @@ struct Connected {
 impl Session for Connected {
     async fn publish(&mut self, publish: Publish) -> Result<Option<Vec<Publication>>, Closing> {
         self.hub.counters.requests.fetch_add(1, Ordering::Relaxed);
-        let device = &self.entry.device.id;
         let payload = publish.payload().as_slice();
         let now_ms = self.hub.options.clock.now_ms();
-        match Topic::parse(publish.topic_name(), device)? {
+        match Topic::parse(publish.topic_name(), &self.who)? {
             Topic::Events { bag } => {
                 let message = message(bag, Bytes::copy_from_slice(payload), publish.retain())?;
                 if !self.events(message).await? {
@@ -161,7 +166,7 @@ impl Session for Connected {
                 self.is_in_tier(Operation::TwinRead)?;
                 let answer = match self.twin_fault(rid, now_ms).await? {
                     Some(answer) => answer,
-                    None => twin::get(&self.hub, &self.entry, rid, now_ms).await,
+                    None => twin::get(&self.hub, &self.party, rid, now_ms).await,
                 };
                 return Ok(Some(self.told(Filter::TwinAnswers, answer).into_iter().collect()));
             }
@@ -169,7 +174,7 @@ impl Session for Connected {
                 self.is_in_tier(Operation::TwinUpdate)?;
                 let answer = match self.twin_fault(rid, now_ms).await? {
                     Some(answer) => answer,
-                    None => twin::report(&self.hub, &self.entry, rid, payload, now_ms).await,
+                    None => twin::report(&self.hub, &self.party, rid, payload, now_ms).await,
                 };
                 return Ok(Some(self.told(Filter::TwinAnswers, answer).into_iter().collect()));
             }
@@ -179,7 +184,7 @@ impl Session for Connected {
     }
 
     fn subscribe(&mut self, filter: &str, qos: Qos) -> Result<Qos, Closing> {
-        let known = Filter::parse(filter, &self.entry.device.id)?;
+        let known = Filter::parse(filter, &self.who)?;
         self.is_in_tier(match known {
             Filter::Devicebound => Operation::Receive,
             Filter::TwinAnswers | Filter::Desired => Operation::TwinRead,
@@ -194,30 +199,31 @@ impl Session for Connected {
         if known == Filter::Methods {
             self.hub
                 .presence
-                .takes_methods(&self.entry.device.id, self.seat.number, true);
+                .takes_methods(&self.client, self.seat.number, true);
         }
         Ok(granted)
     }
 
     fn unsubscribe(&mut self, filter: &str) {
         // What was never subscribed to may be unsubscribed from (MQTT 3.1.1, 3.10.4).
-        if let Ok(known) = Filter::parse(filter, &self.entry.device.id) {
+        if let Ok(known) = Filter::parse(filter, &self.who) {
             self.subscribed.remove(&known);
             if known == Filter::Methods {
                 self.hub
                     .presence
-                    .takes_methods(&self.entry.device.id, self.seat.number, false);
+                    .takes_methods(&self.client, self.seat.number, false);
             }
         }
     }
 
     fn acknowledged(&mut self, packet_id: u16) {
         let now_ms = self.hub.options.clock.now_ms();
-        self.deliveries.confirmed(&self.entry.mailbox, packet_id, now_ms);
+        self.deliveries
+            .confirmed(&self.party.device.mailbox, packet_id, now_ms);
     }
 
     async fn next(&mut self) -> Result<Publication, Closing> {
-        let mailbox = self.entry.mailbox.clone();
+        let mailbox = self.party.device.mailbox.clone();
         loop {
             // Listening before looking, so that what comes in between is not missed.
             let mut changed = pin!(mailbox.changed.notified());
@@ -243,26 +249,26 @@ impl Session for Connected {
 
     fn ended(&mut self, orderly: bool) {
         let now_ms = self.hub.options.clock.now_ms();
-        self.deliveries.ended(&self.entry.mailbox, now_ms);
-        if self.hub.presence.leave(&self.entry.device.id, self.seat.number) {
-            self.entry.activity.connection_changed(now_ms);
+        self.deliveries.ended(&self.party.device.mailbox, now_ms);
+        if self.hub.presence.leave(&self.client, self.seat.number) {
+            self.party.activity().connection_changed(now_ms);
         }
         if let Some(will) = self.will.take().filter(|_| !orderly)
             && let Err(refusal) = self.take_will(will, now_ms)
         {
-            let device = &self.entry.device.id;
-            tracing::warn!(device, reason = refusal.text, "Will not taken");
+            let client = &self.client;
+            tracing::warn!(client, reason = refusal.text, "Will not taken");
         }
     }
 }
 
 impl Connected {
-    /// The next cloud-to-device message, if the device has subscribed to them.
+    /// The next cloud-to-device message, if the device has subscribed to them, which no module can.
     fn devicebound(&mut self) -> Option<Publication> {
         let qos = *self.subscribed.get(&Filter::Devicebound)?;
-        let Entry { device, mailbox, .. } = &*self.entry;
         let now_ms = self.hub.options.clock.now_ms();
-        self.deliveries.next(mailbox, &device.id, qos, now_ms)
+        self.deliveries
+            .next(&self.party.device.mailbox, &self.who.device, qos, now_ms)
     }
 
     /// What an order makes the connection send.
@@ -273,7 +279,8 @@ impl Connected {
                 let bytes = told.1.len();
                 let publication = self.told(Filter::Desired, told)?;
                 let now_ms = self.hub.options.clock.now_ms();
-                self.hub.charge_anyway(&self.entry, Charge::Twin, bytes, now_ms);
+                self.hub
+                    .charge_anyway(&self.party.device, Charge::Twin, bytes, now_ms);
                 Some(publication)
             }
             Order::Method {
@@ -304,7 +311,7 @@ impl Connected {
 
     /// Takes telemetry, faults on demand permitting; returns whether it is confirmed.
     async fn events(&self, message: Message) -> Result<bool, Closing> {
-        match fault(&self.hub, &self.entry.device.id).await {
+        match fault(&self.hub, &self.who.device).await {
             Met::Nothing { now_ms } => self.receive(message, now_ms).await?,
             Met::Silent { now_ms } => {
                 self.receive(message, now_ms).await?;
@@ -327,7 +334,7 @@ impl Connected {
 
     /// A fault on demand in the answer to a question about the twin.
     async fn twin_fault(&self, rid: &str, now_ms: i64) -> Result<Option<twin::Answer>, Closing> {
-        let device = &self.entry.device.id;
+        let device = &self.who.device;
         match fault(&self.hub, device).await {
             Met::Closing {
                 status: Some(code), ..
@@ -359,7 +366,7 @@ impl Connected {
         if let Some(model) = &self.model_id {
             message.system.insert("dt-dataschema".to_owned(), model.clone());
         }
-        intake::take(&self.hub, &self.entry, now_ms, [message])
+        intake::take(&self.hub, &self.party, now_ms, [message])
     }
 }
 

@@ -2,12 +2,13 @@
 //!
 //! Any other topic ends the connection at the hub (Azure docs, "Communicate with an IoT hub using MQTT").
 
+use crate::hub::identity::Identity;
 use crate::mqtt::Closing;
 
-/// What a device may publish to.
+/// What a device or a module may publish to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Topic<'a> {
-    /// `devices/{id}/messages/events/{bag}`: telemetry, with its properties as sent.
+    /// `devices/{id}/messages/events/{bag}`, or `devices/{id}/modules/{id}/…`: telemetry, with its properties as sent.
     Events {
         /// Everything behind the last `/`.
         bag: &'a str,
@@ -31,10 +32,10 @@ pub(super) enum Topic<'a> {
     },
 }
 
-/// What a device may subscribe to.
+/// What a device or a module may subscribe to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Filter {
-    /// Cloud-to-device messages.
+    /// Cloud-to-device messages; of devices alone.
     Devicebound,
     /// Answers to questions about the twin.
     TwinAnswers,
@@ -45,9 +46,11 @@ pub(super) enum Filter {
 }
 
 impl<'a> Topic<'a> {
-    /// Reads the topic of a PUBLISH of `device`. Ids are not encoded in topics.
-    pub(super) fn parse(topic: &'a str, device: &str) -> Result<Self, Closing> {
-        if topic.contains(['+', '#']) && !device.contains(['+', '#']) {
+    /// Reads the topic of a PUBLISH of `who`. Ids are not encoded in topics.
+    pub(super) fn parse(topic: &'a str, who: &Identity) -> Result<Self, Closing> {
+        let own = [Some(&who.device), who.module.as_ref()];
+        let own = own.into_iter().flatten().any(|id| id.contains(['+', '#']));
+        if topic.contains(['+', '#']) && !own {
             return Err(Closing::protocol(format!(
                 "a PUBLISH to {topic}, a topic with wildcards"
             )));
@@ -55,15 +58,23 @@ impl<'a> Topic<'a> {
         if let Some(rest) = topic.strip_prefix("$iothub/") {
             return iothub(topic, rest);
         }
-        let own = topic
-            .strip_prefix("devices/")
-            .and_then(|rest| rest.strip_prefix(device))
-            .and_then(|rest| rest.strip_prefix('/'));
-        match own {
-            Some(rest) => telemetry(topic, rest),
-            None => Err(Closing::topic(forbidden(topic, device))),
+        match below(topic, who) {
+            Some(rest) => telemetry(topic, rest, who),
+            None => Err(Closing::topic(forbidden(topic, who))),
         }
     }
+}
+
+/// What follows `devices/{device}/`, or `devices/{device}/modules/{module}/`.
+fn below<'a>(topic: &'a str, who: &Identity) -> Option<&'a str> {
+    let rest = topic
+        .strip_prefix("devices/")?
+        .strip_prefix(who.device.as_str())?;
+    let rest = match &who.module {
+        None => rest,
+        Some(module) => rest.strip_prefix("/modules/")?.strip_prefix(module.as_str())?,
+    };
+    rest.strip_prefix('/')
 }
 
 /// Topics of the twin and of direct methods.
@@ -93,8 +104,14 @@ fn iothub<'a>(topic: &str, rest: &'a str) -> Result<Topic<'a>, Closing> {
     }
 }
 
-fn telemetry<'a>(topic: &str, rest: &'a str) -> Result<Topic<'a>, Closing> {
-    match rest.strip_prefix("messages/events/") {
+fn telemetry<'a>(topic: &str, rest: &'a str, who: &Identity) -> Result<Topic<'a>, Closing> {
+    let bag = rest.strip_prefix("messages/events/");
+    // SDKs end the topic with a slash where it names a module's output (`sendOutputEvent` of Node).
+    let bag = bag.map(|bag| match bag.strip_suffix('/') {
+        Some(bag) if who.module.is_some() => bag,
+        _ => bag,
+    });
+    match bag {
         Some(bag) if bag.contains('/') => Err(Closing::topic(format!(
             "a PUBLISH to {topic}: inside a property, / is written %2F ($.ct=application%2Fjson)"
         ))),
@@ -103,28 +120,38 @@ fn telemetry<'a>(topic: &str, rest: &'a str) -> Result<Topic<'a>, Closing> {
             "a PUBLISH to {topic}: the topic ends with a /"
         ))),
         None => Err(Closing::topic(format!(
-            "a PUBLISH to {topic}: a device sends to messages/events/ alone"
+            "a PUBLISH to {topic}: devices and modules send to messages/events/ alone"
         ))),
     }
 }
 
-/// What is wrong with a topic that is not the device's own.
-fn forbidden(topic: &str, device: &str) -> String {
+/// What is wrong with a topic that is not the client's own.
+fn forbidden(topic: &str, who: &Identity) -> String {
     let mut words = topic.split('/');
     match (words.next(), words.next()) {
-        (Some("devices"), Some(other)) => {
-            format!("a PUBLISH to {topic}: it names the device {other}, the connection is that of {device}")
+        (Some("devices"), Some(device)) => {
+            let module = words.next().filter(|word| *word == "modules").and(words.next());
+            let other = Identity {
+                device: device.to_owned(),
+                module: module.map(str::to_owned),
+            };
+            let (other, own) = (other.told(), who.told());
+            format!("a PUBLISH to {topic}: it names {other}, the connection is that of {own}")
         }
         (Some("$dps"), _) => format!(
             "a PUBLISH to {topic}: a topic of the DPS, whose user name is {{id scope}}/registrations/{{id}}/api-version=2019-03-31"
         ),
-        _ => format!("a PUBLISH to {topic}: IoT Hub is no broker; send to devices/{device}/messages/events/"),
+        _ => format!(
+            "a PUBLISH to {topic}: IoT Hub is no broker; send to {}/messages/events/",
+            who.path()
+        ),
     }
 }
 
 impl Filter {
-    /// Reads the filter of a SUBSCRIBE of `device`.
-    pub(super) fn parse(filter: &str, device: &str) -> Result<Self, Closing> {
+    /// Reads the filter of a SUBSCRIBE of `who`. A module has neither cloud-to-device messages (officially:
+    /// Azure/azure-iot-sdk-node#282) nor, without an Edge hub, inputs.
+    pub(super) fn parse(filter: &str, who: &Identity) -> Result<Self, Closing> {
         match filter {
             "$iothub/twin/res/#" => return Ok(Self::TwinAnswers),
             "$iothub/twin/PATCH/properties/desired/#" => return Ok(Self::Desired),
@@ -134,12 +161,18 @@ impl Filter {
         let id = filter
             .strip_prefix("devices/")
             .and_then(|rest| rest.strip_suffix("/messages/devicebound/#"));
-        match id {
+        let device = &who.device;
+        match (&who.module, id) {
             // The C SDK for embedded devices writes a wildcard.
-            Some(id) if id == device || id == "+" => Ok(Self::Devicebound),
-            _ => Err(Closing::topic(format!(
+            (None, Some(id)) if id == device || id == "+" => Ok(Self::Devicebound),
+            (None, _) => Err(Closing::topic(format!(
                 "a SUBSCRIBE to {filter}: a device subscribes to devices/{device}/messages/devicebound/#, \
                  $iothub/twin/res/#, $iothub/twin/PATCH/properties/desired/# and $iothub/methods/POST/# alone"
+            ))),
+            (Some(_), _) => Err(Closing::topic(format!(
+                "a SUBSCRIBE to {filter}: a module subscribes to $iothub/twin/res/#, \
+                 $iothub/twin/PATCH/properties/desired/# and $iothub/methods/POST/# alone; inputs are an IoT Edge hub's, and \
+                 cloud-to-device messages are for devices"
             ))),
         }
     }
@@ -150,6 +183,26 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    fn device(id: &str) -> Identity {
+        Identity::of_device(id)
+    }
+
+    fn module() -> Identity {
+        Identity {
+            module: Some("x".to_owned()),
+            ..device("m")
+        }
+    }
+
+    #[track_caller]
+    fn check(topic: &str, who: &Identity, expected: Result<&str, &str>) {
+        match (Topic::parse(topic, who), expected) {
+            (Ok(Topic::Events { bag }), Ok(expected)) => assert_eq!(bag, expected),
+            (Err(why), Err(expected)) => assert!(why.text.contains(expected), "{topic}: {}", why.text),
+            (other, _) => panic!("{topic}: {other:?}"),
+        }
+    }
+
     #[test]
     fn topics_of_a_device() {
         let cases = [
@@ -157,6 +210,11 @@ mod tests {
             ("devices/m:1/messages/events/a=b&%24.ct=x", Ok("a=b&%24.ct=x")),
             ("devices/m:1/messages/events", Err("ends with a /")),
             ("devices/m:1/messages/events/a=1/2", Err("%2F")),
+            ("devices/m:1/messages/events/a=1/", Err("%2F")),
+            (
+                "devices/m:1/modules/x/messages/events/",
+                Err("messages/events/ alone"),
+            ),
             (
                 "devices/m:1/messages/devicebound/x",
                 Err("messages/events/ alone"),
@@ -171,11 +229,29 @@ mod tests {
             ("home/kitchen", Err("no broker")),
         ];
         for (topic, expected) in cases {
-            match (Topic::parse(topic, "m:1"), expected) {
-                (Ok(Topic::Events { bag }), Ok(expected)) => assert_eq!(bag, expected),
-                (Err(why), Err(expected)) => assert!(why.text.contains(expected), "{topic}: {}", why.text),
-                (other, _) => panic!("{topic}: {other:?}"),
-            }
+            check(topic, &device("m:1"), expected);
+        }
+    }
+
+    #[test]
+    fn topics_of_a_module() {
+        let cases = [
+            ("devices/m/modules/x/messages/events/", Ok("")),
+            ("devices/m/modules/x/messages/events/a=b", Ok("a=b")),
+            (
+                "devices/m/modules/x/messages/events/%24.on=out&a=b/",
+                Ok("%24.on=out&a=b"),
+            ),
+            ("devices/m/modules/x/messages/events/a=1/2", Err("%2F")),
+            ("devices/m/modules/x/messages/events", Err("ends with a /")),
+            ("devices/m/modules/x/inputs/in/", Err("messages/events/ alone")),
+            ("devices/m/modules/xy/messages/events/", Err("the module m/xy,")),
+            ("devices/n/modules/x/messages/events/", Err("the module n/x,")),
+            ("devices/m/messages/events/", Err("the device m,")),
+            ("home", Err("send to devices/m/modules/x/messages/events/")),
+        ];
+        for (topic, expected) in cases {
+            check(topic, &module(), expected);
         }
     }
 
@@ -193,7 +269,7 @@ mod tests {
             ),
         ];
         for (topic, expected) in good {
-            assert_eq!(Topic::parse(topic, "m").unwrap(), expected);
+            assert_eq!(Topic::parse(topic, &device("m")).unwrap(), expected);
         }
         let bad = [
             ("$iothub/twin/GET/", "no query"),
@@ -207,7 +283,7 @@ mod tests {
             ("$iothub/methods/res/200?$rid=1", "none of the topics"),
         ];
         for (topic, expected) in bad {
-            let why = Topic::parse(topic, "m").unwrap_err();
+            let why = Topic::parse(topic, &module()).unwrap_err();
             assert!(why.text.contains(expected), "{topic}: {}", why.text);
         }
     }
@@ -222,16 +298,24 @@ mod tests {
             ("$iothub/methods/POST/#", Filter::Methods),
         ];
         for (filter, expected) in good {
-            assert_eq!(Filter::parse(filter, "m").unwrap(), expected);
+            assert_eq!(Filter::parse(filter, &device("m")).unwrap(), expected);
+            let of_module = Filter::parse(filter, &module()).ok();
+            assert_eq!(of_module, Some(expected).filter(|it| *it != Filter::Devicebound));
         }
         for filter in [
             "#",
             "devices/n/messages/devicebound/#",
             "devices/m/messages/events/#",
+            "devices/m/modules/x/inputs/#",
             "$iothub/twin/#",
             "$dps/registrations/res/#",
         ] {
-            assert!(Filter::parse(filter, "m").unwrap_err().text.contains(filter));
+            assert!(
+                Filter::parse(filter, &device("m"))
+                    .unwrap_err()
+                    .text
+                    .contains(filter)
+            );
         }
     }
 }

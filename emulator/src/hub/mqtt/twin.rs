@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::hub::Inner;
 use crate::hub::meter::{Charge, Operation};
 use crate::hub::refusal::Refusal;
-use crate::hub::registry::Entry;
+use crate::hub::registry::Party;
 use crate::hub::reply::Stamp;
 use crate::hub::twin::BadTwin;
 
@@ -15,29 +15,29 @@ pub(super) type Answer = (String, Vec<u8>);
 
 /// The answer to `$iothub/twin/GET/`: a throttle and the quota are told in it, where telemetry meets a closed
 /// connection (429: Azure/azure-iot-sdk-csharp#2416).
-pub(super) async fn get(hub: &Inner, of: &Entry, rid: &str, now_ms: i64) -> Answer {
+pub(super) async fn get(hub: &Inner, of: &Party, rid: &str, now_ms: i64) -> Answer {
     if let Err(refusal) = hub.turn(Operation::TwinRead, now_ms).await {
         return refused(rid, &refusal, now_ms);
     }
-    let document = text(&of.twin.lock().for_device());
-    match hub.charge(of, Charge::Twin, document.len(), now_ms) {
+    let document = text(&of.twin().lock().for_device());
+    match hub.charge(&of.device, Charge::Twin, document.len(), now_ms) {
         Ok(()) => (format!("$iothub/twin/res/200/?$rid={rid}"), document),
         Err(refusal) => refused(rid, &refusal, now_ms),
     }
 }
 
 /// The answer to `$iothub/twin/PATCH/properties/reported/`.
-pub(super) async fn report(hub: &Inner, of: &Entry, rid: &str, patch: &[u8], now_ms: i64) -> Answer {
+pub(super) async fn report(hub: &Inner, of: &Party, rid: &str, patch: &[u8], now_ms: i64) -> Answer {
     if let Err(refusal) = hub.turn(Operation::TwinUpdate, now_ms).await {
         return refused(rid, &refusal, now_ms);
     }
     if let Err(refusal) = hub.can_charge(patch.len(), now_ms) {
         return refused(rid, &refusal, now_ms);
     }
-    let outcome = of.twin.lock().report(patch, now_ms);
+    let outcome = of.twin().lock().report(patch, now_ms);
     match outcome {
         Ok(version) => {
-            hub.charge_anyway(of, Charge::Twin, patch.len(), now_ms);
+            hub.charge_anyway(&of.device, Charge::Twin, patch.len(), now_ms);
             let topic = format!("$iothub/twin/res/204/?$rid={rid}&$version={version}");
             (topic, Vec::new())
         }

@@ -9,9 +9,9 @@ use hyper::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::call::Target;
 use super::{Asked, device, identity, module, twin};
 use crate::hub::Inner;
+use crate::hub::identity::Identity;
 use crate::hub::refusal::Refusal;
 use crate::hub::registry::Condition;
 use crate::hub::reply::Reply;
@@ -64,7 +64,7 @@ pub(super) fn answer(asked: &Asked<'_>) -> Result<Reply, Refusal> {
 impl Item {
     fn apply(&self, hub: &Inner, now_ms: i64) -> Result<(), Refusal> {
         let device = self.identity.device_id.clone();
-        let target = Target {
+        let target = Identity {
             device: device.ok_or_else(|| Refusal::argument("an identity has no id"))?,
             module: self.identity.module_id.clone(),
         };
@@ -92,7 +92,13 @@ impl Item {
         }
     }
 
-    fn write(&self, hub: &Inner, target: &Target, condition: &Condition, now_ms: i64) -> Result<(), Refusal> {
+    fn write(
+        &self,
+        hub: &Inner,
+        target: &Identity,
+        condition: &Condition,
+        now_ms: i64,
+    ) -> Result<(), Refusal> {
         match &target.module {
             None => device::write(hub, &target.device, &self.identity, condition).map(drop),
             Some(_) => module::write(hub, target, &self.identity, condition, now_ms).map(drop),
@@ -102,7 +108,7 @@ impl Item {
     fn edit_twin(
         &self,
         hub: &Inner,
-        target: &Target,
+        target: &Identity,
         condition: &Condition,
         now_ms: i64,
     ) -> Result<(), Refusal> {
@@ -115,7 +121,7 @@ impl Item {
     }
 }
 
-fn remove(hub: &Inner, target: &Target, condition: &Condition) -> Result<(), Refusal> {
+fn remove(hub: &Inner, target: &Identity, condition: &Condition) -> Result<(), Refusal> {
     match &target.module {
         None => device::remove(hub, &target.device, condition),
         Some(_) => module::remove(hub, target, condition),

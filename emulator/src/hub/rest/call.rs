@@ -3,6 +3,7 @@
 use hyper::Method;
 
 use crate::hub::Rights;
+use crate::hub::identity::Identity;
 use crate::hub::token::decode;
 
 /// A call of the service side.
@@ -11,13 +12,6 @@ pub(in crate::hub) struct Call {
     pub(super) operation: Operation,
     /// The segments of the path, decoded: what a token must cover.
     pub(super) path: Vec<String>,
-}
-
-/// A device, or a module of one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
-    pub(super) device: String,
-    pub(super) module: Option<String>,
 }
 
 /// What is to be done.
@@ -32,14 +26,14 @@ pub(super) enum Operation {
     /// Write up to 100 identities.
     Bulk,
     ListModules(String),
-    GetModule(Target),
-    PutModule(Target),
-    DeleteModule(Target),
-    GetTwin(Target),
-    PatchTwin(Target),
-    PutTwin(Target),
+    GetModule(Identity),
+    PutModule(Identity),
+    DeleteModule(Identity),
+    GetTwin(Identity),
+    PatchTwin(Identity),
+    PutTwin(Identity),
     /// Call a direct method.
-    Invoke(Target),
+    Invoke(Identity),
     Query,
     /// Schedule a job over many devices.
     PutJob(String),
@@ -79,7 +73,7 @@ impl Call {
 /// `words` is `path` in lower case.
 fn operation(method: &Method, words: &[&str], path: &[String]) -> Option<Operation> {
     let device = || path.get(1).cloned().unwrap_or_default();
-    let target = || Target {
+    let target = || Identity {
         device: device(),
         module: path.get(3).filter(|_| words.get(2) == Some(&"modules")).cloned(),
     };
@@ -180,7 +174,7 @@ mod tests {
 
     #[test]
     fn paths_of_the_sdks() {
-        let target = |device: &str, module: Option<&str>| Target {
+        let target = |device: &str, module: Option<&str>| Identity {
             device: device.to_owned(),
             module: module.map(str::to_owned),
         };

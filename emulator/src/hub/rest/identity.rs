@@ -116,19 +116,25 @@ pub(super) fn device_view(hub: &Inner, entry: &Entry, now_ms: i64) -> Value {
     view
 }
 
-/// A module as the registry shows it. None connects here.
-pub(super) fn module_view(device: &str, entry: &ModuleEntry) -> Value {
-    let never = document::time(None);
+/// A module as the registry shows it.
+pub(super) fn module_view(hub: &Inner, device: &str, entry: &ModuleEntry) -> Value {
+    let ModuleEntry {
+        module,
+        record,
+        activity,
+        ..
+    } = entry;
     json!({
-        "moduleId": entry.module.id,
-        "managedBy": entry.module.managed_by,
+        "moduleId": module.id,
+        "managedBy": module.managed_by,
         "deviceId": device,
-        "generationId": entry.record.generation_id,
-        "etag": entry.record.etag,
-        "connectionState": "Disconnected",
-        "connectionStateUpdatedTime": never,
-        "lastActivityTime": never,
+        "generationId": record.generation_id,
+        "etag": record.etag,
+        "connectionState": document::connection_state(hub, &format!("{device}/{}", module.id)),
+        "connectionStateUpdatedTime": document::time(activity.connection_changed_ms()),
+        "lastActivityTime": document::time(activity.last_ms()),
+        // There are none for modules.
         "cloudToDeviceMessageCount": 0,
-        "authentication": authentication::view(&entry.module.authentication),
+        "authentication": authentication::view(&module.authentication),
     })
 }

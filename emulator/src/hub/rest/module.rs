@@ -1,41 +1,42 @@
-//! Identities of modules. The service side has them all; none connects to this hub.
+//! Identities of modules.
 
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::Asked;
-use super::call::Target;
 use super::device::known;
 use super::identity::{self, module_view};
 use crate::hub::Inner;
+use crate::hub::identity::Identity;
 use crate::hub::refusal::Refusal;
 use crate::hub::registry::{Condition, ModuleEntry};
 use crate::hub::reply::Reply;
 
-/// How many a device may have (Azure docs, module identities).
-const MOST: usize = 50;
-
 pub(super) fn list(asked: &Asked<'_>, device: &str) -> Result<Reply, Refusal> {
     let modules = known(asked.hub, device)?.modules.all();
-    let views = modules.iter().map(|module| module_view(device, module));
+    let views = modules
+        .iter()
+        .map(|module| module_view(asked.hub, device, module));
     Ok(asked.shown(&views.collect::<Value>()))
 }
 
-pub(super) fn get(asked: &Asked<'_>, target: &Target) -> Result<Reply, Refusal> {
-    let entry = find(asked.hub, target)?;
+pub(super) fn get(asked: &Asked<'_>, target: &Identity) -> Result<Reply, Refusal> {
+    let id = target.module.as_deref().unwrap_or_default();
+    let entry = known(asked.hub, &target.device)?.modules.get(id);
+    let entry = entry.ok_or_else(|| Refusal::no_module(&target.device, id))?;
     Ok(shown(asked, target, &entry))
 }
 
 /// Creates without `If-Match`, updates with it.
-pub(super) fn put(asked: &Asked<'_>, target: &Target) -> Result<Reply, Refusal> {
+pub(super) fn put(asked: &Asked<'_>, target: &Identity) -> Result<Reply, Refusal> {
     let identity: identity::Asked = asked.json()?;
     let condition = asked.condition().unwrap_or(Condition::New);
     let entry = write(asked.hub, target, &identity, &condition, asked.stamp.now_ms)?;
     Ok(shown(asked, target, &entry))
 }
 
-pub(super) fn delete(asked: &Asked<'_>, target: &Target) -> Result<Reply, Refusal> {
+pub(super) fn delete(asked: &Asked<'_>, target: &Identity) -> Result<Reply, Refusal> {
     let condition = asked
         .condition()
         .ok_or_else(|| Refusal::argument("The header If-Match is missing: * or the ETag of the identity"))?;
@@ -46,7 +47,7 @@ pub(super) fn delete(asked: &Asked<'_>, target: &Target) -> Result<Reply, Refusa
 /// Writes an identity, if the condition is met.
 pub(super) fn write(
     hub: &Inner,
-    target: &Target,
+    target: &Identity,
     identity: &identity::Asked,
     condition: &Condition,
     now_ms: i64,
@@ -55,7 +56,7 @@ pub(super) fn write(
     let modules = &device.modules;
     let id = target.module.as_deref().unwrap_or_default();
     let before = modules.get(id);
-    if before.is_none() && modules.all().len() >= MOST {
+    if !modules.has_room_for(id) {
         return Err(Refusal::too_many_modules());
     }
     let module = identity.module(&target.device, id, before.as_deref().map(|entry| &entry.module))?;
@@ -64,22 +65,13 @@ pub(super) fn write(
         .map_err(|why| Refusal::of_module(why, &target.device, id))
 }
 
-pub(super) fn remove(hub: &Inner, target: &Target, condition: &Condition) -> Result<(), Refusal> {
+pub(super) fn remove(hub: &Inner, target: &Identity, condition: &Condition) -> Result<(), Refusal> {
     let id = target.module.as_deref().unwrap_or_default();
     let device = known(hub, &target.device)?;
-    let modules = &device.modules;
-    modules
-        .remove(id, condition)
+    hub.delete_module(&device, id, condition)
         .map_err(|why| Refusal::of_module(why, &target.device, id))
 }
 
-/// The module, or 404.
-pub(super) fn find(hub: &Inner, target: &Target) -> Result<Arc<ModuleEntry>, Refusal> {
-    let id = target.module.as_deref().unwrap_or_default();
-    let module = known(hub, &target.device)?.modules.get(id);
-    module.ok_or_else(|| Refusal::no_module(&target.device, id))
-}
-
-fn shown(asked: &Asked<'_>, target: &Target, entry: &ModuleEntry) -> Reply {
-    asked.tagged(&module_view(&target.device, entry), &entry.record.etag)
+fn shown(asked: &Asked<'_>, target: &Identity, entry: &ModuleEntry) -> Reply {
+    asked.tagged(&module_view(asked.hub, &target.device, entry), &entry.record.etag)
 }

@@ -129,7 +129,7 @@ fn documents(asked: &Asked<'_>, from: Collection) -> Vec<(String, Value)> {
                     modules.map(move |module| {
                         (
                             format!("{id}/{}", module.module.id),
-                            document::of_module(id, &module),
+                            document::of_module(asked.hub, id, &module),
                         )
                     })
                 })

@@ -19,12 +19,6 @@ impl Refusal {
         Self::new(StatusCode::CONFLICT, "ModuleAlreadyExistsOnDevice", text)
     }
 
-    /// 404010.
-    pub(super) fn no_module(device: &str, module: &str) -> Self {
-        let text = format!("Module {device}/{module} not registered");
-        Self::new(StatusCode::NOT_FOUND, "ModuleNotFound", text)
-    }
-
     /// 412001.
     pub(super) fn precondition() -> Self {
         let text = "Precondition failed: the ETag in If-Match is not that of the resource";

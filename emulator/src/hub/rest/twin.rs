@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::call::Target;
-use super::{Asked, device, module};
+use super::Asked;
+use crate::hub::identity::Identity;
 use crate::hub::refusal::Refusal;
-use crate::hub::registry::Condition;
+use crate::hub::registry::{Condition, Party};
 use crate::hub::reply::Reply;
 use crate::hub::twin::{Edit, NotEdited};
 use crate::hub::{Inner, document};
@@ -24,13 +24,14 @@ pub(super) struct Properties {
     pub(super) desired: Option<Value>,
 }
 
-pub(super) fn get(asked: &Asked<'_>, target: &Target) -> Result<Reply, Refusal> {
-    let document = whole(asked.hub, target, asked.stamp.now_ms)?;
+pub(super) fn get(asked: &Asked<'_>, target: &Identity) -> Result<Reply, Refusal> {
+    let party = asked.hub.find(target)?;
+    let document = whole(asked.hub, &party, asked.stamp.now_ms);
     Ok(shown(asked, &document))
 }
 
 /// Merges (PATCH), or puts in place of what is there (PUT).
-pub(super) fn change(asked: &Asked<'_>, target: &Target, replaces: bool) -> Result<Reply, Refusal> {
+pub(super) fn change(asked: &Asked<'_>, target: &Identity, replaces: bool) -> Result<Reply, Refusal> {
     let change: Change = asked.json()?;
     let edit = if replaces {
         change.replaced()
@@ -55,36 +56,24 @@ impl Change {
 /// Changes a twin, if the condition is met; returns all of it.
 pub(super) fn edit(
     hub: &Inner,
-    target: &Target,
+    target: &Identity,
     edit: Edit,
     condition: &Condition,
     now_ms: i64,
 ) -> Result<Value, Refusal> {
-    let edited = match &target.module {
-        None => {
-            let entry = device::known(hub, &target.device)?;
-            hub.edit_twin(&entry, edit, condition)
-        }
-        Some(_) => module::find(hub, target)?
-            .twin
-            .lock()
-            .edit(edit, condition, now_ms)
-            .map(drop),
-    };
-    edited.map_err(|why| match why {
+    let party = hub.find(target)?;
+    hub.edit_twin(&party, edit, condition).map_err(|why| match why {
         NotEdited::Changed => Refusal::precondition(),
         NotEdited::Bad(why) => Refusal::argument(why.to_string()),
     })?;
-    whole(hub, target, now_ms)
+    Ok(whole(hub, &party, now_ms))
 }
 
-fn whole(hub: &Inner, target: &Target, now_ms: i64) -> Result<Value, Refusal> {
-    if target.module.is_some() {
-        let entry = module::find(hub, target)?;
-        return Ok(document::of_module(&target.device, &entry));
+fn whole(hub: &Inner, party: &Party, now_ms: i64) -> Value {
+    match &party.module {
+        None => document::of_device(hub, &party.device, now_ms),
+        Some(entry) => document::of_module(hub, party.device_id(), entry),
     }
-    let entry = device::known(hub, &target.device)?;
-    Ok(document::of_device(hub, &entry, now_ms))
 }
 
 fn shown(asked: &Asked<'_>, document: &Value) -> Reply {

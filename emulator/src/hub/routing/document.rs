@@ -5,14 +5,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use crate::hub::message::Message;
-use crate::hub::registry::Entry;
+use crate::hub::registry::Party;
 use crate::hub::reply::{guid, rfc3339};
 
 /// A message, and what the hub adds to it.
 pub(super) struct Envelope<'a> {
     /// The hub's name without its domain.
     pub(super) hub: &'a str,
-    pub(super) sender: &'a Entry,
+    pub(super) sender: &'a Party,
     pub(super) message: &'a Message,
     /// The body, where it counts as JSON.
     pub(super) body: Option<&'a Value>,
@@ -46,13 +46,16 @@ impl Envelope<'_> {
     pub(super) fn cosmos(&self, key: (&str, &str)) -> Value {
         let mut system = self.system(|(_, cosmos, _)| cosmos);
         for (name, value) in [
-            ("iothub-connection-device-id", self.sender.device.id.clone()),
+            ("iothub-connection-device-id", self.sender.device_id().to_owned()),
             ("iothub-connection-auth-method", self.auth_method()),
             ("iothub-connection-auth-generation-id", self.generation()),
             ("iothub-enqueuedtime", rfc3339(self.at_ms)),
             ("iothub-message-source", "Telemetry".to_owned()),
         ] {
             system.insert(name.to_owned(), value.into());
+        }
+        if let Some(module) = self.sender.module_id() {
+            system.insert("iothub-connection-module-id".to_owned(), module.into());
         }
         let mut document = json!({
             "id": guid(),
@@ -70,12 +73,15 @@ impl Envelope<'_> {
         let at = rfc3339(self.at_ms);
         let mut system = self.system(|(_, _, storage)| storage);
         for (name, value) in [
-            ("connectionDeviceId", self.sender.device.id.clone()),
+            ("connectionDeviceId", self.sender.device_id().to_owned()),
             ("connectionAuthMethod", self.auth_method()),
             ("connectionDeviceGenerationId", self.generation()),
             ("enqueuedTime", at.clone()),
         ] {
             system.insert(name.to_owned(), value.into());
+        }
+        if let Some(module) = self.sender.module_id() {
+            system.insert("connectionModuleId".to_owned(), module.into());
         }
         json!({
             "EnqueuedTimeUtc": at,
@@ -96,7 +102,7 @@ impl Envelope<'_> {
             ("{DD}", day(8, 10)),
             ("{iothub}", self.hub.to_owned()),
             // The last, for an id may hold braces' names.
-            ("{deviceid}", self.sender.device.id.clone()),
+            ("{deviceid}", self.sender.device_id().to_owned()),
         ] {
             text = text.replace(name, &value);
         }
@@ -122,11 +128,17 @@ impl Envelope<'_> {
     }
 
     fn auth_method(&self) -> String {
-        let kind = self.sender.device.authentication.kind();
-        format!(r#"{{"scope":"device","type":"{kind}","issuer":"iothub","acceptingIpFilterRule":null}}"#)
+        let kind = self.sender.authentication().kind();
+        // A module's was seen in documents of real hubs, too.
+        let scope = if self.sender.module.is_some() {
+            "module"
+        } else {
+            "device"
+        };
+        format!(r#"{{"scope":"{scope}","type":"{kind}","issuer":"iothub","acceptingIpFilterRule":null}}"#)
     }
 
     fn generation(&self) -> String {
-        self.sender.record.generation_id.clone()
+        self.sender.record().generation_id.clone()
     }
 }

@@ -7,19 +7,19 @@ use serde_json::Value;
 
 use crate::hub::expression::Names;
 use crate::hub::message::Message;
-use crate::hub::registry::Entry;
+use crate::hub::registry::Party;
 use crate::hub::reply::rfc3339;
 
 /// A message on its way through the routes.
 pub(super) struct Seen<'a> {
-    sender: &'a Entry,
+    sender: &'a Party,
     message: &'a Message,
     at_ms: i64,
     body: OnceCell<Option<Value>>,
 }
 
 impl<'a> Seen<'a> {
-    pub(super) fn new(sender: &'a Entry, message: &'a Message, at_ms: i64) -> Self {
+    pub(super) fn new(sender: &'a Party, message: &'a Message, at_ms: i64) -> Self {
         Self {
             sender,
             message,
@@ -52,7 +52,8 @@ impl<'a> Seen<'a> {
             "correlationid" => own("iothub-correlationid"),
             "userid" => own("iothub-userid"),
             "creationtimeutc" => own("iothub-creationtimeutc"),
-            "connectiondeviceid" => Some(self.sender.device.id.clone().into()),
+            "connectiondeviceid" => Some(self.sender.device_id().into()),
+            "connectionmoduleid" => self.sender.module_id().map(Value::from),
             "enqueuedtime" => Some(rfc3339(self.at_ms).into()),
             _ => None,
         }
@@ -63,7 +64,8 @@ impl Names for Seen<'_> {
     fn root(&self, name: &str) -> Option<Cow<'_, Value>> {
         match name.strip_prefix('$') {
             Some("body") => self.json().map(Cow::Borrowed),
-            Some("twin") => Some(Cow::Owned(self.sender.twin.lock().whole())),
+            // The device's: twins of modules cannot be asked for (Azure docs, "IoT Hub message routing query syntax").
+            Some("twin") => Some(Cow::Owned(self.sender.device.twin.lock().whole())),
             Some(system) => self.system(system).map(Cow::Owned),
             // In any letter case, since HTTPS does not keep it.
             None => {

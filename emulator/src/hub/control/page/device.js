@@ -1,6 +1,6 @@
 // One device: its tabs, and what is known of its identity.
 
-import { button, copy, el, say } from "./dom.js";
+import { button, copy, el, keyed, say } from "./dom.js";
 import { confirm } from "./form.js";
 import { count } from "./format.js";
 import { ask, device } from "./hub.js";
@@ -62,7 +62,7 @@ async function remove(id) {
 }
 
 /** Members that the page shows in a form of its own. */
-const TOLD = new Set(["id", "enabled", "connected", "connectionString"]);
+const TOLD = new Set(["id", "enabled", "connected", "connectionString", "modules"]);
 
 function identity(id) {
   const secret = el("input", { type: "password", readonly: true, "aria-label": "Connection string", class: "secret" });
@@ -72,16 +72,18 @@ function identity(id) {
     show.textContent = hidden ? "Hide" : "Show";
   });
   const facts = el("dl", { class: "facts" });
+  const modules = el("ul", { class: "rows", "aria-label": `Modules of ${id}` });
   const node = el("div", { class: "columns" },
     el("section", { class: "card" },
       el("h2", {}, "Connection string"),
       el("div", { class: "send" }, secret, show, copy("Copy", () => secret.value)),
-      facts),
+      facts, modules),
     el("section", { class: "card" }, el("h2", {}, "Let something go wrong for this device"), faultForm(id)));
   let before = "";
   const update = () => {
     const known = state.devices.get(id) ?? {};
     if (secret.value !== (known.connectionString ?? "")) secret.value = known.connectionString ?? "";
+    keyed(modules, known.modules ?? [], JSON.stringify, moduleRow);
     const stats = state.stats?.devices?.[id] ?? {};
     const others = [...Object.entries(known).filter(([name]) => !TOLD.has(name)), ...Object.entries(stats)];
     const text = JSON.stringify(others);
@@ -92,4 +94,11 @@ function identity(id) {
     ]));
   };
   return { node, update };
+}
+
+function moduleRow(module) {
+  const [kind, words] = module.connected ? ["on", "connected"] : ["idle", "not connected"];
+  return el("li", {},
+    el("div", { class: "bar" }, el("strong", {}, module.id), el("span", { class: `chip ${kind}` }, words),
+      copy("Copy connection string", () => module.connectionString)));
 }

@@ -46,23 +46,28 @@ export function messageView(id) {
 
 function matches(message, wanted) {
   if (wanted === "") return true;
-  const text = [message.device, message.messageId, JSON.stringify(message.properties), message.body];
+  const text = [sender(message), message.messageId, JSON.stringify(message.properties), message.body];
   return text.some((part) => part?.toLowerCase().includes(wanted));
 }
 
-function row(message, named) {
+/** Who sent it: a device, or a module of one. */
+const sender = ({ device, module }) => (module ? `${device}/${module}` : device);
+
+function row(message, all) {
+  // In a device's own list, its modules alone are named.
+  const named = all || message.module;
   const properties = Object.entries(message.properties).map(([name, value]) => `${name}=${value}`).join(" ");
   const summary = el("summary", {},
     el("span", { class: "n" }, String(message.number)),
     time(message.at),
-    named ? el("span", { class: "id", title: message.device }, message.device) : null,
+    named ? el("span", { class: "id", title: sender(message) }, sender(message)) : null,
     el("span", { class: "size" }, `${bytes(size(message))} · ${count(message.units)}\u00a0u`),
     el("code", { class: "preview" }, line(message)),
     el("span", { class: "properties" }, properties));
   // What is folded out is made only then: most messages are never looked at.
   const details = el("details", {}, summary);
   details.addEventListener("toggle", () => {
-    if (details.open && details.childElementCount === 1) details.append(whole(message, named));
+    if (details.open && details.childElementCount === 1) details.append(whole(message, all));
   });
   return el("li", { class: named ? "named" : "" }, details);
 }
