@@ -6,13 +6,14 @@
 //!
 //! - `login`: CONNECT's client id and user name. `topic`: which topic means what. `bag`: the properties in it.
 //! - `session`: a device's connection; `met`: faults on demand over it. `deliveries`, `twin`, `calls`: what goes to the
-//!   device over it.
+//!   device over it. `kept`: what outlasts it.
 
 mod bag;
 mod calls;
 mod deliveries;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
+mod kept;
 mod login;
 mod met;
 mod session;
@@ -33,6 +34,8 @@ use super::refusal::Refusal;
 use crate::dps;
 use crate::mqtt::{Closing, Connect, LARGEST_TOPIC, Refused, Service, Session};
 use crate::tls::{self, Accepted, Chain, Serving};
+
+pub(super) use kept::Sessions;
 
 #[cfg(fuzzing)]
 pub use fuzzing::mqtt_packets;

@@ -81,6 +81,13 @@ pub(super) async fn connect(
     // Beyond a year, which no connection lasts, the addition below could overflow.
     let left = Duration::from_millis(left_ms).min(Duration::from_secs(31_536_000));
     let seat = hub.presence.enter(&login.device);
+    let generation = &entry.record.generation_id;
+    let kept = hub.sessions.resume(client, generation, connect.clean_session());
+    let resumed = kept.is_some();
+    let subscribed = kept.unwrap_or_default();
+    if subscribed.contains_key(&Filter::Methods) {
+        hub.presence.takes_methods(&login.device, seat.number, true);
+    }
     entry.activity.connection_changed(now_ms);
     entry.twin.lock().model_id = login.model_id.clone().unwrap_or_default();
     Ok(Box::new(Connected {
@@ -91,7 +98,9 @@ pub(super) async fn connect(
         expires: Instant::now() + left,
         seat,
         will,
-        subscribed: BTreeMap::new(),
+        client: (!connect.clean_session()).then(|| client.to_owned()),
+        resumed,
+        subscribed,
         deliveries: Deliveries::default(),
         calls: Calls::default(),
     }))
@@ -138,6 +147,9 @@ struct Connected {
     expires: Instant,
     seat: Seat,
     will: Option<Message>,
+    /// The client id, if what is subscribed to outlasts the connection.
+    client: Option<String>,
+    resumed: bool,
     subscribed: BTreeMap<Filter, Qos>,
     deliveries: Deliveries,
     calls: Calls,
@@ -145,6 +157,10 @@ struct Connected {
 
 #[async_trait]
 impl Session for Connected {
+    fn is_resumed(&self) -> bool {
+        self.resumed
+    }
+
     async fn publish(&mut self, publish: Publish) -> Result<Option<Vec<Publication>>, Closing> {
         self.hub.counters.requests.fetch_add(1, Ordering::Relaxed);
         let device = &self.entry.device.id;
@@ -191,6 +207,7 @@ impl Session for Connected {
             Qos::AtLeastOnce
         };
         self.subscribed.insert(known, granted);
+        self.keep();
         if known == Filter::Methods {
             self.hub
                 .presence
@@ -203,6 +220,7 @@ impl Session for Connected {
         // What was never subscribed to may be unsubscribed from (MQTT 3.1.1, 3.10.4).
         if let Ok(known) = Filter::parse(filter, &self.entry.device.id) {
             self.subscribed.remove(&known);
+            self.keep();
             if known == Filter::Methods {
                 self.hub
                     .presence
@@ -257,6 +275,14 @@ impl Session for Connected {
 }
 
 impl Connected {
+    /// What is subscribed to, for the next connection.
+    fn keep(&self) {
+        if let Some(client) = &self.client {
+            let generation = &self.entry.record.generation_id;
+            self.hub.sessions.keep(client, generation, &self.subscribed);
+        }
+    }
+
     /// The next cloud-to-device message, if the device has subscribed to them.
     fn devicebound(&mut self) -> Option<Publication> {
         let qos = *self.subscribed.get(&Filter::Devicebound)?;
