@@ -87,6 +87,28 @@ fn refused(reply: &Reply, status: u16, code: u32) {
 }
 
 #[tokio::test]
+async fn an_enrolment_by_tpm_is_kept_and_lets_nobody_in() {
+    let (_hub, _dps, mut wire) = start(|_| {}).await;
+    let tpm = json!({"type": "tpm", "tpm": {"endorsementKey": "AToAAQ=="}});
+    let enrolment = json!({"registrationId": "chip", "attestation": tpm});
+    let written = call(&mut wire, "PUT /enrollments/chip", &[], enrolment).await;
+    assert_eq!(written.status, 200, "{written:?}");
+    let read = call(&mut wire, "GET /enrollments/chip", &[], Value::Null)
+        .await
+        .json();
+    assert_eq!(read["attestation"]["tpm"]["endorsementKey"], "AToAAQ==");
+    let line = "POST /enrollments/chip/attestationmechanism";
+    let mechanism = call(&mut wire, line, &[], Value::Null).await.json();
+    assert_eq!(mechanism["type"], "tpm");
+    let group = json!({"enrollmentGroupId": "chips", "attestation": tpm});
+    refused(
+        &call(&mut wire, "PUT /enrollmentGroups/chips", &[], group).await,
+        400,
+        400_004,
+    );
+}
+
+#[tokio::test]
 async fn an_enrolment_is_written_and_used() {
     let (hub, _dps, mut wire) = start(|_| {}).await;
     let enrolment = json!({
@@ -366,6 +388,8 @@ async fn lists_come_in_pages_and_several_are_written_at_once() {
     );
 
     let query = json!({"query": "SELECT * FROM enrollments"});
+    let all = call(&mut wire, "POST /enrollments/query", &[], json!({"query": "*"})).await;
+    assert_eq!(all.json().as_array().unwrap().len(), 4);
     let first = call(
         &mut wire,
         "POST /enrollments/query",
@@ -513,6 +537,15 @@ async fn refusals_of_the_service_side() {
         (ask("POST /enrollments/query", &good, ""), 400, 400_004),
         (
             ask("POST /enrollments", &good, r#"{"mode":"burn","enrollments":[]}"#),
+            400,
+            400_004,
+        ),
+        (
+            ask(
+                "POST /enrollments",
+                &good,
+                r#"{"mode":"delete","enrollments":[{"registrationId":"x"},{"registrationId":"x"}]}"#,
+            ),
             400,
             400_004,
         ),

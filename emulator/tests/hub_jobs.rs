@@ -118,6 +118,12 @@ async fn a_method_of_devices_that_are_away_fails_for_each() {
     let query = json!({"query": "SELECT error.description AS why FROM devices.jobs"}).to_string();
     let rows = service.ok("POST /devices/query", &query).await.json();
     assert!(rows[0]["why"].as_str().unwrap().contains("not online"), "{rows}");
+    // All devices, in the way of Microsoft's samples.
+    service.ok("PUT /jobs/v2/all", &tags("*", None)).await;
+    assert_eq!(
+        ended(&mut service, "all").await["deviceJobStatistics"]["deviceCount"],
+        3
+    );
 }
 
 #[tokio::test]
@@ -127,7 +133,11 @@ async fn cancelled_before_the_start() {
     let made = service.ok("PUT /jobs/v2/late", &body).await.json();
     assert_eq!(
         (&made["status"], &made["endTime"]),
-        (&json!("scheduled"), &Value::Null)
+        (&json!("queued"), &Value::Null)
+    );
+    assert_eq!(
+        service.ok("GET /jobs/v2/late", "").await.json()["status"],
+        "scheduled"
     );
     let cancelled = service.ok("POST /jobs/v2/late/cancel", "").await.json();
     assert_eq!(cancelled["status"], "cancelled");

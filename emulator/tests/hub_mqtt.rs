@@ -10,8 +10,11 @@ mod wire;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
-use emulator::hub::{Arrived, Clock, Device, Fault, Hub, HubOptions, Limits, Operation, Rate, Throttles};
+use emulator::hub::{
+    Arrived, Clock, Device, Devicebound, Fault, Hub, HubOptions, Limits, Method, Operation, Rate, Throttles,
+};
 use mqtt::*;
 use wire::{K32, K64, NOW_S, key, options};
 
@@ -29,6 +32,73 @@ async fn arrived(hub: &Hub) -> Arrived {
 async fn sends(client: &mut Client, topic: &str, body: &[u8]) {
     client.send(&publish_1(7, topic, body)).await;
     client.expect(&[0x40, 2, 0, 7]).await;
+}
+
+/// Microsoft's Node SDK connects anew with a fresh token, and does not subscribe again.
+#[tokio::test]
+async fn what_was_subscribed_to_outlasts_a_connection_without_clean_session() {
+    let hub = hub().await;
+    let connect = |flags| {
+        let fields = [user("meter-001"), token("meter-001")];
+        connect_with(flags, "meter-001", &[fields[0].as_bytes(), fields[1].as_bytes()])
+    };
+    let (kept, clean) = (connect(0b1100_0000), connect(0b1100_0010));
+    let devicebound = "devices/meter-001/messages/devicebound/#";
+    let desired = "$iothub/twin/PATCH/properties/desired/#";
+    let resumed = [0x20, 2, 1, 0];
+
+    let mut first = Client::with(&hub, &kept).await;
+    first
+        .send(&subscribe(
+            1,
+            &[(devicebound, 0), (desired, 0), ("$iothub/methods/POST/#", 0)],
+        ))
+        .await;
+    first.expect(&[0x90, 5, 0, 1, 0, 0, 0]).await;
+    first.send(&unsubscribe(2, desired)).await;
+    first.expect(&[0xB0, 2, 0, 2]).await;
+    first.send(&DISCONNECT).await;
+    first.expect_end().await;
+
+    let mut second = Client::open(&hub).await;
+    second.send(&kept).await;
+    second.expect(&resumed).await;
+    hub.change_twin("meter-001", Some(&serde_json::json!({"a": 1})), None)
+        .unwrap();
+    hub.send_to_device("meter-001", Devicebound::default()).unwrap();
+    let (first_byte, body) = second.packet().await;
+    assert_eq!(first_byte, 0x30);
+    let topic = "devices/meter-001/messages/devicebound/";
+    assert!(String::from_utf8_lossy(&body[2..]).starts_with(topic), "{body:?}");
+    let call = Method {
+        name: "reboot".to_owned(),
+        payload: serde_json::Value::Null,
+        answer_within: Duration::from_secs(20),
+        connect_within: Duration::ZERO,
+    };
+    let asked = async {
+        let (_, body) = second.packet().await;
+        let topic = "$iothub/methods/POST/reboot/?$rid=";
+        let said = String::from_utf8_lossy(&body[2..]).into_owned();
+        let rid = said.strip_prefix(topic).expect(&said).trim_end_matches("null");
+        second
+            .send(&publish(&format!("$iothub/methods/res/200/?$rid={rid}"), b""))
+            .await;
+    };
+    let (answered, ()) = tokio::join!(hub.invoke("meter-001", call), asked);
+    assert_eq!(answered.unwrap().status, 200);
+    second.send(&DISCONNECT).await;
+    second.expect_end().await;
+
+    // Who begins anew, and who is another device of the same name, finds nothing.
+    Client::with(&hub, &clean).await;
+    let mut third = Client::with(&hub, &kept).await;
+    third.send(&subscribe(1, &[(devicebound, 0)])).await;
+    third.expect(&[0x90, 3, 0, 1, 0]).await;
+    hub.remove_device("meter-001");
+    third.expect_end().await;
+    hub.put_device(Device::new("meter-001", key(K32)));
+    Client::with(&hub, &kept).await;
 }
 
 #[tokio::test]

@@ -28,6 +28,26 @@ async fn sends(hub: &Hub, device: &str, with: &str) -> u16 {
     wire.ask(&request(&line, &headers, "{}")).await.unwrap().status
 }
 
+/// As `e2etests/test/registry.js` of Microsoft's has it.
+#[tokio::test]
+async fn an_edge_device_begins_a_scope_of_its_own() {
+    let hub = hub().await;
+    let mut service = Service::owner(&hub).await;
+    let edge = r#"{"deviceId":"edge","capabilities":{"iotEdge":true}}"#;
+    let made = service.ok("PUT /devices/edge", edge).await.json();
+    let scope = made["deviceScope"].as_str().unwrap().to_owned();
+    let generation = made["generationId"].as_str().unwrap();
+    assert_eq!(scope, format!("ms-azure-iot-edge://edge-{generation}"));
+    let leaf = json!({"deviceId": "leaf", "deviceScope": scope});
+    let made = service.ok("PUT /devices/leaf", &leaf.to_string()).await.json();
+    assert_eq!(made["deviceScope"], scope.as_str());
+    let other = r#"{"deviceId":"leaf","deviceScope":"5f0c"}"#;
+    let any = [("If-Match", "*")];
+    service
+        .refused("PUT /devices/leaf", &any, other, 400, "ArgumentInvalid")
+        .await;
+}
+
 #[tokio::test]
 async fn a_device_from_its_creation_to_its_end() {
     let hub = hub().await;

@@ -34,6 +34,25 @@ async fn publication(client: &mut Client) -> (String, Value) {
     (topic, serde_json::from_slice(&body[2 + length..]).unwrap())
 }
 
+/// As `e2etests/test/twin_e2e_tests.js` of Microsoft's has it.
+#[tokio::test]
+async fn desired_properties_that_are_null_are_taken_away_one_by_one() {
+    let hub = hub().await;
+    let mut service = Service::owner(&hub).await;
+    let patch = format!("PATCH {TWIN}");
+    let some = r#"{"properties":{"desired":{"a":1,"b":{"c":2}}}}"#;
+    service.ok(&patch, some).await;
+    let mut client = meter(&hub, "$iothub/twin/PATCH/properties/desired/#").await;
+    let twin = service.ok(&patch, r#"{"properties":{"desired":null}}"#).await;
+    assert_eq!(twin.json()["properties"]["desired"]["$version"], 3);
+    assert_eq!(twin.json()["properties"]["desired"]["a"], Value::Null);
+    let (_, told) = publication(&mut client).await;
+    assert_eq!(told, json!({"a": null, "b": null, "$version": 3}));
+    // What is not named at all stays.
+    let twin = service.ok(&patch, r#"{"properties":{"reported":{}}}"#).await;
+    assert_eq!(twin.json()["properties"]["desired"]["$version"], 3);
+}
+
 #[tokio::test]
 async fn a_new_twin_is_shown_whole() {
     let hub = hub().await;

@@ -140,6 +140,11 @@ async fn changed_desired_properties_are_told_to_who_has_subscribed() {
         );
         assert_eq!(told, expected);
     }
+    // Microsoft's Plug and Play sample takes the first member for the component.
+    hub.change_twin(METER, Some(&json!({"b": {"c": 1}})), None)
+        .unwrap();
+    let (_, told) = publication(&mut client).await;
+    assert_eq!(told, br#"{"b":{"c":1},"$version":4}"#);
     // Tags are none of the device's business, and a bad change is not told.
     hub.change_twin(METER, None, Some(&json!({"t": 1}))).unwrap();
     assert!(hub.change_twin(METER, Some(&json!({"a b": 1})), None).is_err());

@@ -128,6 +128,44 @@ async fn a_device_sends_by_its_certificate() {
     assert_eq!(senders, each);
 }
 
+/// A certificate of version 1 and its key, as `openssl x509 -req` makes them.
+const OLD: [&str; 2] = [
+    "\
+-----BEGIN CERTIFICATE-----
+MIIBGDCBvwIUenvvtb/uQFb6oy3tz+bT1AyE+aMwCgYIKoZIzj0EAwIwDjEMMAoG
+A1UEAwwDb2xkMCAXDTI2MTEyODA0NTMzMFoYDzIxMjYxMTA0MDQ1MzMwWjAOMQww
+CgYDVQQDDANvbGQwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAASQx0U82V0Ct7ZA
+7nXFpn9sGzyY7kdgjZyb6lIbHzD8YR1AWkKLT7YwjQd2bQ3kfIgpHxyAeSvWOWnw
+SyyOQEcNMAoGCCqGSM49BAMCA0gAMEUCIQDFEU/b0AuCNVMDp+uqDfsyjjuvokFq
+CIyvFTN4MZHUywIgIF/e7nbrxDi7v4pnoUIeWBa0typDWUDjVYwXf+pBTqk=
+-----END CERTIFICATE-----
+",
+    "\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg7MZGlRtwcma8iSej
+EWI/pm94HOC0sNIFiGtJ7OHe+DyhRANCAASQx0U82V0Ct7ZA7nXFpn9sGzyY7kdg
+jZyb6lIbHzD8YR1AWkKLT7YwjQd2bQ3kfIgpHxyAeSvWOWnwSyyOQEcN
+-----END PRIVATE KEY-----
+",
+];
+
+#[tokio::test]
+async fn a_certificate_of_version_1_is_good_for_its_thumbprint() {
+    let old = Identity {
+        certificate: OLD[0].to_owned(),
+        key: OLD[1].to_owned(),
+    };
+    let hub = mqtt::start(HubOptions {
+        devices: vec![Device::with("old", Authentication::self_signed(&read(&old)))],
+        ..options()
+    })
+    .await;
+    for versions in [&[&rustls::version::TLS12][..], &[&rustls::version::TLS13]] {
+        let mut wire = Wire::certified(&hub, &old, versions).await;
+        assert_eq!(wire.ask(&send("old")).await.unwrap().status, 204);
+    }
+}
+
 #[tokio::test]
 async fn certificates_that_prove_nothing() {
     let World {

@@ -433,7 +433,7 @@ def cancelled_job(_record):
     later = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
     request = JobRequest(job_id=job, type="scheduleUpdateTwin", query_condition="deviceId = 'nobody'",
                          update_twin=Twin(tags={}), start_time=later)
-    expect(JOBS.create_scheduled_job(job, request).status, "scheduled")
+    expect(JOBS.create_scheduled_job(job, request).status, "queued")
     refused(409, lambda: JOBS.create_scheduled_job(job, request))
     JOBS.cancel_scheduled_job(job)
     expect(JOBS.get_scheduled_job(job).status, "cancelled")

@@ -2,20 +2,23 @@
 //!
 //! What the SDKs say they sent is compared with the hub's feed; what the bridge stored in Cosmos DB is read
 //! with Microsoft's Python client. What cannot run yet is tried all the same and listed with its reason.
-//! mosquitto's clients, where they can be installed, show that the hub's MQTT is not only that of the SDKs.
+//! mosquitto's clients, where they can be installed, show that the hub's MQTT is not only that of the SDKs. With `--samples`,
+//! Microsoft's own samples and end-to-end tests run, too.
 //!
 //! # Layout
 //!
 //! - `sdks`: installed below the target directory. `hub`: started, asked what arrived.
-//! - `operation`: what a script reports, and the verdict on it. `cosmos`: the store's part. `table`: all of it.
+//! - `operation`: what a script reports, and the verdict on it. `cosmos`: the store's part. `samples`: Microsoft's own.
+//! - `table`: all of it.
 
 mod cosmos;
 pub(crate) mod hub;
 mod operation;
+mod samples;
 pub(crate) mod sdks;
 mod table;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::debian;
 use crate::failure::Failure;
@@ -35,6 +38,13 @@ pub(crate) struct Args {
     /// Take the newest SDKs instead of the pinned ones.
     #[arg(long)]
     newest: bool,
+    /// Run Microsoft's own samples and end-to-end tests, too; DIR holds clones of its repositories.
+    ///
+    /// Clone <https://github.com/Azure/azure-iot-sdk-node>, azure-iot-sdk-python, azure-iot-hub-node and
+    /// azure-iot-hub-python into it, or some of them. tests/conformance/samples/table.toml lists each sample with the way
+    /// it is judged, or why it is not run.
+    #[arg(long, value_name = "DIR")]
+    samples: Option<PathBuf>,
 }
 
 impl Args {
@@ -43,6 +53,7 @@ impl Args {
         Self {
             quick: true,
             newest: false,
+            samples: None,
         }
     }
 }
@@ -94,6 +105,7 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<(), Failure> {
         rows.extend(rows_of(script, program, &hub)?);
     }
     rows.extend(mosquitto(project, &sdks, &hub, &scripts)?);
+    rows.extend(samples::rows(project, &sdks, &hub, &directory, args)?);
     {
         let central = Hub::start_central(project, &work.path().join("central"))?;
         let script = "central.py";

@@ -20,6 +20,13 @@ pub enum Attestation {
         /// Either is good.
         secondary: Option<Certificate>,
     },
+    /// By a TPM. Such an enrolment is kept and shown, and nobody registers by it here.
+    Tpm {
+        /// The TPM's own, in base64, as it was sent.
+        endorsement_key: String,
+        /// What the device told of its storage, if it was sent.
+        storage_root_key: Option<String>,
+    },
 }
 
 impl Attestation {
@@ -42,6 +49,7 @@ impl Attestation {
         match self {
             Self::Keys { .. } => "symmetricKey",
             Self::Certificates { .. } => "x509",
+            Self::Tpm { .. } => "tpm",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Several individual enrolments in one request.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -34,6 +36,14 @@ pub(super) fn bulk(dps: &Inner, body: &[u8], now_ms: i64) -> Result<Value, Refus
         return Err(Refusal::argument("A bulk operation has 10 enrolments at most"));
     }
     let mut errors = Vec::new();
+    // Twice the same is refused as a whole (Microsoft's sample `run_bulk_operation.js`).
+    let mut ids = HashSet::new();
+    if !enrollments
+        .iter()
+        .all(|one| ids.insert(one["registrationId"].as_str()))
+    {
+        return Err(Refusal::argument("A bulk operation has each enrolment once"));
+    }
     for one in &enrollments {
         let id = one["registrationId"].as_str().unwrap_or_default();
         if let Err(refusal) = single(dps, mode, id, one, now_ms) {

@@ -50,6 +50,10 @@ enum Proof {
         primary: Certificate,
         secondary: Option<Certificate>,
     },
+    Tpm {
+        endorsement_key: String,
+        storage_root_key: Option<String>,
+    },
 }
 
 impl Save for Inner {
@@ -126,6 +130,13 @@ impl Enrolment {
                     primary: primary.clone(),
                     secondary: secondary.clone(),
                 },
+                Attestation::Tpm {
+                    endorsement_key,
+                    storage_root_key,
+                } => Proof::Tpm {
+                    endorsement_key: endorsement_key.clone(),
+                    storage_root_key: storage_root_key.clone(),
+                },
             },
             device_id,
             terms: terms.clone(),
@@ -145,6 +156,13 @@ impl Enrolment {
             Proof::Certificates { primary, secondary } => Attestation::Certificates {
                 primary: primary.clone(),
                 secondary: secondary.clone(),
+            },
+            Proof::Tpm {
+                endorsement_key,
+                storage_root_key,
+            } => Attestation::Tpm {
+                endorsement_key: endorsement_key.clone(),
+                storage_root_key: storage_root_key.clone(),
             },
         })
     }

@@ -40,6 +40,14 @@ struct Sent {
     kind: String,
     symmetric_key: Option<Keys>,
     x509: Option<X509>,
+    tpm: Option<Tpm>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Tpm {
+    endorsement_key: Option<String>,
+    storage_root_key: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -173,10 +181,22 @@ impl Sent {
         match self.kind.as_str() {
             "symmetricKey" => self.keys(known),
             "x509" => self.certificates(known, of_group),
+            "tpm" if !of_group => self.tpm(),
             _ => Err(Refusal::argument(
-                "This attestation is not emulated: symmetricKey and x509 are",
+                "attestation.type is symmetricKey, x509 or, of an individual enrolment, tpm",
             )),
         }
+    }
+
+    fn tpm(&self) -> Result<Attestation, Refusal> {
+        let tpm = self.tpm.as_ref();
+        let key = tpm.and_then(|tpm| tpm.endorsement_key.clone());
+        let endorsement_key = key.filter(|key| !key.is_empty());
+        Ok(Attestation::Tpm {
+            endorsement_key: endorsement_key
+                .ok_or_else(|| Refusal::argument("A TPM's enrolment has its endorsementKey"))?,
+            storage_root_key: tpm.and_then(|tpm| tpm.storage_root_key.clone()),
+        })
     }
 
     fn certificates(&self, known: Option<&Attestation>, of_group: bool) -> Result<Attestation, Refusal> {
@@ -256,7 +276,7 @@ pub(super) fn attestation(of: &Attestation, of_group: bool) -> Value {
             "type": "symmetricKey",
             "symmetricKey": { "primaryKey": primary.text(), "secondaryKey": secondary.text() },
         }),
-        Attestation::Certificates { .. } => shown(of, of_group),
+        Attestation::Certificates { .. } | Attestation::Tpm { .. } => shown(of, of_group),
     }
 }
 
@@ -274,6 +294,13 @@ fn shown(of: &Attestation, of_group: bool) -> Value {
             pair["secondary"] = json!({ "info": secondary.info() });
         }
         shown["x509"] = json!({ name: pair });
+    }
+    if let Attestation::Tpm {
+        endorsement_key,
+        storage_root_key,
+    } = of
+    {
+        shown["tpm"] = json!({ "endorsementKey": endorsement_key, "storageRootKey": storage_root_key });
     }
     shown
 }

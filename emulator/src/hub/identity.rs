@@ -6,6 +6,9 @@ use super::key::Key;
 use super::token::Token;
 use crate::tls::Certificate;
 
+/// What every scope begins with.
+pub(super) const SCOPE: &str = "ms-azure-iot-edge://";
+
 /// A device identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
@@ -91,6 +94,13 @@ impl Device {
             edge: false,
             scope: None,
             parents: Vec::new(),
+        }
+    }
+
+    /// An IoT Edge device begins a scope of its own, unless it has one: what is below it names that.
+    pub(super) fn begin_scope(&mut self, generation_id: &str) {
+        if self.edge && self.scope.is_none() {
+            self.scope = Some(format!("{SCOPE}{}-{generation_id}", self.id));
         }
     }
 

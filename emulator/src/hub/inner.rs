@@ -14,7 +14,9 @@ use super::refusal::Refusal;
 use super::registry::{Condition, Entry, Party, Unwritten};
 use super::servicebound::Servicebound;
 use super::twin::{BadTwin, Edit, NotEdited};
-use super::{authorities, closed, fault, feed, jobs, meter, presence, registry, routing, stats, upload};
+use super::{
+    authorities, closed, fault, feed, jobs, meter, mqtt, presence, registry, routing, stats, upload,
+};
 use crate::dps;
 use crate::mqtt::Closing;
 
@@ -30,6 +32,7 @@ pub(crate) struct Inner {
     pub(super) routing: Option<routing::Routing>,
     pub(super) counters: stats::Counters,
     pub(super) presence: presence::Presence,
+    pub(super) sessions: mqtt::Sessions,
     pub(super) closings: closed::Closings,
     pub(super) jobs: jobs::Jobs,
     pub(super) uploads: upload::Uploads,
@@ -67,6 +70,7 @@ impl Inner {
                 .map(|routes| routing::Routing::start(routes, &options.host_name)),
             counters: stats::Counters::default(),
             presence: presence::Presence::default(),
+            sessions: mqtt::Sessions::default(),
             closings: closed::Closings::default(),
             jobs: jobs::Jobs::default(),
             uploads: upload::Uploads::new(options.files.clone())?,

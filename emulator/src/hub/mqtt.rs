@@ -4,18 +4,20 @@
 //!
 //! # Layout
 //!
-//! - `login`: CONNECT's client id and user name. `topic`: which topic means what. `bag`: the properties in it.
+//! - `login`: CONNECT's client id and user name. `topic`: which topic means what. `bag`: the properties in it. `telemetry`: both as a message.
 //! - `session`: the connection of a device or a module; `met`: faults on demand over it. `deliveries`, `twin`, `calls`:
-//!   what goes over it to the client.
+//!   what goes over it to the client. `kept`: what outlasts it.
 
 mod bag;
 mod calls;
 mod deliveries;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
+mod kept;
 mod login;
 mod met;
 mod session;
+mod telemetry;
 mod topic;
 mod twin;
 
@@ -33,6 +35,8 @@ use super::refusal::Refusal;
 use crate::dps;
 use crate::mqtt::{Closing, Connect, LARGEST_TOPIC, Refused, Service, Session};
 use crate::tls::{self, Accepted, Chain, Serving};
+
+pub(super) use kept::Sessions;
 
 #[cfg(fuzzing)]
 pub use fuzzing::mqtt_packets;

@@ -48,8 +48,9 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// A device of which nothing is known yet.
-    pub(super) fn new(device: Device, now_ms: i64, feedback: Arc<Servicebound>) -> Self {
+    pub(super) fn new(mut device: Device, now_ms: i64, feedback: Arc<Servicebound>) -> Self {
         let record = Record::new(now_ms);
+        device.begin_scope(&record.generation_id);
         Self {
             mailbox: Arc::new(Mailbox::new(&device.id, &record.generation_id, feedback)),
             device,
@@ -62,8 +63,9 @@ impl Entry {
     }
 
     /// The same with other keys or another state.
-    fn with(&self, device: Device, now_ms: i64) -> Self {
+    fn with(&self, mut device: Device, now_ms: i64) -> Self {
         let switched = device.enabled != self.device.enabled;
+        device.begin_scope(&self.record.generation_id);
         Self {
             device,
             record: self.record.rewritten(switched.then_some(now_ms)),

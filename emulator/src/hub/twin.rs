@@ -98,10 +98,17 @@ impl Twin {
         Ok(version)
     }
 
-    /// Merges desired properties; returns what a device is told, with its `$version`.
+    /// Merges desired properties; returns what a device is told, with its `$version`. `null` removes each of them
+    /// (Microsoft's `e2etests/test/twin_e2e_tests.js`, "can null out all desired properties").
     fn desire(&mut self, patch: &Value, now_ms: i64) -> Result<Value, BadTwin> {
-        let version = self.desired.change("desired", patch, now_ms)?;
-        let mut told = patch.clone();
+        let mut told = match patch {
+            Value::Null => {
+                let known = self.desired.properties.keys();
+                known.map(|name| (name.clone(), Value::Null)).collect()
+            }
+            patch => patch.clone(),
+        };
+        let version = self.desired.change("desired", &told, now_ms)?;
         told["$version"] = version.into();
         Ok(told)
     }

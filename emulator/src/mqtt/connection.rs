@@ -102,7 +102,11 @@ async fn run(
     let connect = match timeout(FIRST_PACKET, packets.next(stream)).await {
         Ok(Ok(Packet::Connect(connect))) => connect,
         Ok(Err(error @ NoPacket::Version)) => {
-            write(stream, &connack(ConnectReturnCode::UnacceptableProtocolVersion)?).await?;
+            write(
+                stream,
+                &connack(ConnectReturnCode::UnacceptableProtocolVersion, false)?,
+            )
+            .await?;
             return Err(error.into());
         }
         Ok(Err(error)) => return Err(error.into()),
@@ -113,11 +117,12 @@ async fn run(
     let mut session = match service.connect(&connect).await {
         Ok(session) => session,
         Err(refused) => {
-            write(stream, &connack(refused.code)?).await?;
+            write(stream, &connack(refused.code, false)?).await?;
             return Err(refused.why.into());
         }
     };
-    let ended = match write(stream, &connack(ConnectReturnCode::Accepted)?).await {
+    let accepted = connack(ConnectReturnCode::Accepted, session.is_resumed())?;
+    let ended = match write(stream, &accepted).await {
         Ok(()) => talk(stream, &mut packets, &mut *session, silence(connect.keep_alive())).await,
         Err(gone) => Err(gone),
     };
@@ -228,9 +233,9 @@ fn unsubscribe(session: &mut dyn Session, packet: &Unsubscribe) -> Result<Vec<u8
     Ok(unsuback.to_continuous_buffer())
 }
 
-fn connack(code: ConnectReturnCode) -> Result<Vec<u8>, MqttError> {
+fn connack(code: ConnectReturnCode, resumed: bool) -> Result<Vec<u8>, MqttError> {
     let connack = Connack::builder()
-        .session_present(false)
+        .session_present(resumed)
         .return_code(code)
         .build()?;
     Ok(connack.to_continuous_buffer())

@@ -28,6 +28,11 @@ pub(crate) struct Refused {
 /// A client that was let in.
 #[async_trait]
 pub(crate) trait Session: Send {
+    /// Whether the client finds what it has subscribed to before.
+    fn is_resumed(&self) -> bool {
+        false
+    }
+
     /// A message of the client, and what is answered. PUBACK goes first; with `None` not even that is sent.
     async fn publish(&mut self, publish: Publish) -> Result<Option<Vec<Publication>>, Closing>;
 

@@ -11,6 +11,7 @@ use emulator::tls::Identity;
 use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, ConfigBuilder, ProtocolVersion, RootCertStore, SupportedProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -88,9 +89,14 @@ pub fn presenting(
     };
     let chain = CertificateDer::pem_slice_iter(identity.certificate.as_bytes());
     let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
-    config
-        .with_client_auth_cert(chain.map(Result::unwrap).collect(), key)
-        .unwrap()
+    let key = config
+        .crypto_provider()
+        .key_provider
+        .load_private_key(key)
+        .unwrap();
+    // Without a look at the certificate, which the hub is to have.
+    let own = CertifiedKey::new(chain.map(Result::unwrap).collect(), key);
+    config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own)))
 }
 
 /// A connection.

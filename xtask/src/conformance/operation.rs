@@ -23,16 +23,19 @@ impl Operation {
     /// The operation's row in the table.
     pub(super) fn judged(&self, arrived: &[Arrived]) -> Row {
         let text = |name: &str| self.0.get(name).and_then(Value::as_str).unwrap_or_default();
-        let operation = format!(
-            "{}, {} ms",
-            text("operation"),
-            self.0.get("took_ms").unwrap_or(&Value::Null)
-        );
-        Row::new(text("sdk"), text("transport"), &operation, self.verdict(arrived))
+        let mut operation = text("operation").to_owned();
+        let verdict = self.verdict(arrived);
+        if !matches!(verdict, Verdict::NotRun(_)) {
+            operation += &format!(", {} ms", self.0.get("took_ms").unwrap_or(&Value::Null));
+        }
+        Row::new(text("sdk"), text("transport"), &operation, verdict)
     }
 
     fn verdict(&self, arrived: &[Arrived]) -> Verdict {
         let text = |name: &str| self.0.get(name).and_then(Value::as_str);
+        if let Some(why) = text("not_run") {
+            return Verdict::NotRun(why.to_owned());
+        }
         match (text("error"), text("gap")) {
             (Some(error), Some(gap)) => Verdict::NotYet(format!("{gap} ({error})")),
             (None, Some(gap)) => {
@@ -217,6 +220,7 @@ mod tests {
             &good,
             "FAIL: works by now: take the gap \"no MQTT\" out of the script",
         );
+        check(&json!({"not_run": "no TPM"}), &[], "not run: no TPM");
         let declined = json!({"declined": "no blobs"});
         check(&declined, &good, "not offered here: no blobs");
         check(

@@ -1,5 +1,6 @@
 //! Microsoft's SDKs, installed below the target directory.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -63,6 +64,22 @@ impl Sdks {
         self.interpreter(project).args([script])
     }
 
+    /// Installs what samples and tests need besides below `directory`, where the SDKs are. Gives Node's `NODE_PATH`.
+    pub(super) fn extended(
+        &self,
+        project: &Project,
+        wanted: &Path,
+        directory: &Path,
+        newest: bool,
+    ) -> Result<OsString, Failure> {
+        let (manifest, modules) = (wanted.join("package.json"), directory.join("samples"));
+        let modules = npm::install(project, &manifest, &modules, newest)?;
+        let python = directory.join("python");
+        install_python(project, &wanted.join("requirements.txt"), &python, newest)?;
+        std::env::join_paths([&self.node_modules, &modules])
+            .map_err(|error| Failure::Check(format!("{}: {error}", modules.display())))
+    }
+
     /// The Python that finds the SDKs.
     pub(super) fn interpreter(&self, project: &Project) -> Program {
         project.program(&self.python)
@@ -78,7 +95,9 @@ pub(crate) fn install_python(
 ) -> Result<PathBuf, Failure> {
     let python = into.join("bin/python");
     let pins = read(wanted)?;
-    let stamp = into.join("installed");
+    // Two files may go into one place.
+    let of = wanted.parent().and_then(Path::file_name).unwrap_or_default();
+    let stamp = into.join(format!("installed-{}", of.to_string_lossy()));
     if newest || fs::read_to_string(&stamp).ok().as_ref() != Some(&pins) {
         println!("Installing {}", names(&pins).join(", "));
         let _ = fs::remove_file(&stamp);

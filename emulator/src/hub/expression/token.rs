@@ -45,14 +45,14 @@ pub(in crate::hub) fn path(input: &mut Input<'_>) -> ModalResult<Path> {
     let (root, mut steps): (&str, Vec<Step>) = (word, steps)
         .verify(move |(root, steps): &(&str, Vec<Step>)| !steps.is_empty() || !dialect.reserves(root))
         .parse_next(input)?;
-    let root = match steps.first_mut() {
-        Some(Step::Member(first)) if dialect.is_collection(root) => {
-            let first = std::mem::take(first);
-            steps.remove(0);
-            first
-        }
-        _ => root.to_owned(),
-    };
+    let mut root = root.to_owned();
+    // devices.jobs.jobId
+    while dialect.is_collection(&root)
+        && let Some(Step::Member(first)) = steps.first_mut()
+    {
+        root = std::mem::take(first);
+        steps.remove(0);
+    }
     Ok(Path { root, steps })
 }
 

@@ -12,11 +12,11 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use tokio::time::{Instant, sleep_until};
 
-use super::bag;
 use super::calls::Calls;
 use super::deliveries::Deliveries;
 use super::login::Login;
 use super::met::{Met, fault};
+use super::telemetry::{message, will};
 use super::topic::{Filter, Topic};
 use super::twin;
 use crate::hub::access::Proof;
@@ -82,6 +82,13 @@ pub(super) async fn connect(
     // Beyond a year, which no connection lasts, the addition below could overflow.
     let left = Duration::from_millis(left_ms).min(Duration::from_secs(31_536_000));
     let seat = hub.presence.enter(client);
+    let generation = &party.record().generation_id;
+    let kept = hub.sessions.resume(client, generation, connect.clean_session());
+    let resumed = kept.is_some();
+    let subscribed = kept.unwrap_or_default();
+    if subscribed.contains_key(&Filter::Methods) {
+        hub.presence.takes_methods(client, seat.number, true);
+    }
     party.activity().connection_changed(now_ms);
     party.twin().lock().model_id = login.model_id.clone().unwrap_or_default();
     Ok(Box::new(Connected {
@@ -94,41 +101,12 @@ pub(super) async fn connect(
         expires: Instant::now() + left,
         seat,
         will,
-        subscribed: BTreeMap::new(),
+        outlasts: !connect.clean_session(),
+        resumed,
+        subscribed,
         deliveries: Deliveries::default(),
         calls: Calls::default(),
     }))
-}
-
-/// The message that CONNECT leaves for the case that the client goes without a word.
-fn will(connect: &Connect, who: &Identity) -> Result<Option<Message>, Closing> {
-    let (Some(topic), Some(payload)) = (connect.will_topic(), connect.will_payload()) else {
-        return Ok(None);
-    };
-    let Topic::Events { bag } = Topic::parse(topic, who)? else {
-        return Err(Closing::topic(format!("a will for {topic}: a will is telemetry")));
-    };
-    let mut message = message(bag, Bytes::copy_from_slice(payload), connect.will_retain())?;
-    // The documented mark of a will among telemetry.
-    message
-        .properties
-        .insert("iothub-MessageType".to_owned(), "Will".to_owned());
-    Ok(Some(message))
-}
-
-fn message(bag: &str, body: Bytes, retain: bool) -> Result<Message, Closing> {
-    let mut message = Message {
-        body,
-        ..Message::default()
-    };
-    bag::read(bag, &mut message)?;
-    if retain {
-        // Retained messages are not kept; what the client asked for is told (Azure docs, MQTT support).
-        message
-            .properties
-            .insert("mqtt-retain".to_owned(), "true".to_owned());
-    }
-    Ok(message)
 }
 
 /// A device or a module that was let in.
@@ -144,6 +122,9 @@ struct Connected {
     expires: Instant,
     seat: Seat,
     will: Option<Message>,
+    /// Whether what is subscribed to outlasts the connection.
+    outlasts: bool,
+    resumed: bool,
     subscribed: BTreeMap<Filter, Qos>,
     deliveries: Deliveries,
     calls: Calls,
@@ -151,6 +132,10 @@ struct Connected {
 
 #[async_trait]
 impl Session for Connected {
+    fn is_resumed(&self) -> bool {
+        self.resumed
+    }
+
     async fn publish(&mut self, publish: Publish) -> Result<Option<Vec<Publication>>, Closing> {
         self.hub.counters.requests.fetch_add(1, Ordering::Relaxed);
         let payload = publish.payload().as_slice();
@@ -196,6 +181,7 @@ impl Session for Connected {
             Qos::AtLeastOnce
         };
         self.subscribed.insert(known, granted);
+        self.keep();
         if known == Filter::Methods {
             self.hub
                 .presence
@@ -208,6 +194,7 @@ impl Session for Connected {
         // What was never subscribed to may be unsubscribed from (MQTT 3.1.1, 3.10.4).
         if let Ok(known) = Filter::parse(filter, &self.who) {
             self.subscribed.remove(&known);
+            self.keep();
             if known == Filter::Methods {
                 self.hub
                     .presence
@@ -263,6 +250,14 @@ impl Session for Connected {
 }
 
 impl Connected {
+    /// What is subscribed to, for the next connection.
+    fn keep(&self) {
+        if self.outlasts {
+            let generation = &self.party.record().generation_id;
+            self.hub.sessions.keep(&self.client, generation, &self.subscribed);
+        }
+    }
+
     /// The next cloud-to-device message, if the device has subscribed to them, which no module can.
     fn devicebound(&mut self) -> Option<Publication> {
         let qos = *self.subscribed.get(&Filter::Devicebound)?;

@@ -69,7 +69,19 @@ pub(super) fn desired(told: &Value) -> Answer {
         "$iothub/twin/PATCH/properties/desired/?$version={}",
         told["$version"]
     );
-    (topic, text(told))
+    (topic, version_last(told).into_bytes())
+}
+
+/// As the hub writes it (Azure docs, MQTT support). Microsoft's Plug and Play sample counts on the order: the first member
+/// is the component (`pnp_helper.py`).
+fn version_last(told: &Value) -> String {
+    let mut members = told.as_object().cloned().unwrap_or_default();
+    let version = members.remove("$version").unwrap_or_default();
+    let comma = if members.is_empty() { "" } else { "," };
+    let mut text = Value::Object(members).to_string();
+    // The closing brace.
+    text.pop();
+    format!(r#"{text}{comma}"$version":{version}}}"#)
 }
 
 fn text(value: &Value) -> Vec<u8> {

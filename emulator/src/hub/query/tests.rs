@@ -34,6 +34,7 @@ fn conditions() {
         "deviceId = 'meter-1'",
         "DeviceId = \"meter-1\"",
         "devices.deviceId = 'meter-1'",
+        "devices.jobs.deviceId = 'meter-1'",
         "STARTSWITH(id, 'meter')",
         "startsWith(deviceId,'m') AND ENDSWITH(deviceId, '-1') AND CONTAINS(deviceId, 'ter')",
         "status = 'enabled' and connectionState = 'Disconnected'",

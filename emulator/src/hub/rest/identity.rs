@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::authentication;
-use crate::hub::identity::{Device, Module};
+use crate::hub::identity::{Device, Module, SCOPE};
 use crate::hub::refusal::Refusal;
 use crate::hub::registry::{Entry, ModuleEntry, is_device_id};
 use crate::hub::{Inner, document};
@@ -58,6 +58,13 @@ impl Asked {
         device.status_reason.clone_from(&self.status_reason);
         if let Some(capabilities) = &self.capabilities {
             device.edge = capabilities.iot_edge;
+        }
+        let scopes = self
+            .device_scope
+            .iter()
+            .chain(self.parent_scopes.iter().flatten());
+        if let Some(wrong) = scopes.into_iter().find(|scope| !scope.starts_with(SCOPE)) {
+            return Err(Refusal::argument(format!("'{wrong}' is no scope: {SCOPE}…")));
         }
         device.scope.clone_from(&self.device_scope);
         device.parents = self.parent_scopes.clone().unwrap_or_default();

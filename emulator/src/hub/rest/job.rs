@@ -37,8 +37,12 @@ struct Body {
 pub(super) fn put(asked: &Asked<'_>, id: &str) -> Result<Reply, Refusal> {
     let plan = asked.json::<Body>()?.plan(id, asked.stamp.now_ms)?;
     let job = asked.hub.jobs.start(asked.hub, plan);
-    let job = job.ok_or_else(|| Refusal::job_exists(id))?;
-    Ok(asked.shown(&job.view()))
+    let mut view = job.ok_or_else(|| Refusal::job_exists(id))?.view();
+    // Who makes a job is told so, whenever it is to start (Microsoft's `e2etests/test/job_client.js`).
+    if view["status"] == "scheduled" {
+        view["status"] = "queued".into();
+    }
+    Ok(asked.shown(&view))
 }
 
 pub(super) fn get(asked: &Asked<'_>, id: &str) -> Result<Reply, Refusal> {
@@ -123,10 +127,15 @@ impl Body {
         let condition = self.query_condition.unwrap_or_default();
         if condition.trim().is_empty() {
             return Err(Refusal::argument(
-                "queryCondition is missing: what stands behind WHERE".to_owned(),
+                "queryCondition is missing: what stands behind WHERE, or * for all devices".to_owned(),
             ));
         }
-        let query = query::parse(&format!("SELECT * FROM devices WHERE {condition}"))
+        // Microsoft's samples (azure-iot-hub-python) name all devices so.
+        let filter = match condition.trim() {
+            "*" => String::new(),
+            condition => format!(" WHERE {condition}"),
+        };
+        let query = query::parse(&format!("SELECT * FROM devices{filter}"))
             .map_err(|why| Refusal::argument(why.to_string().replace(';', ",")))?;
         let start_ms = match self.start_time.as_deref().filter(|text| !text.is_empty()) {
             None => now_ms,

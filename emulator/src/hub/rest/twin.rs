@@ -1,6 +1,6 @@
 //! Twins of devices and modules.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::Asked;
@@ -21,7 +21,13 @@ pub(super) struct Change {
 /// Reported properties are the device's own.
 #[derive(Deserialize)]
 pub(super) struct Properties {
+    /// `null` is told from nothing: it takes all of them away.
+    #[serde(default, deserialize_with = "sent")]
     pub(super) desired: Option<Value>,
+}
+
+fn sent<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(value).map(Some)
 }
 
 pub(super) fn get(asked: &Asked<'_>, target: &Identity) -> Result<Reply, Refusal> {
