@@ -5,10 +5,9 @@
 use serde_json::{Value, json};
 
 use super::Inner;
-use super::identity::Device;
+use super::identity::{Authentication, Device, Thumbprint};
 use super::registry::{Entry, ModuleEntry};
 use super::reply::rfc3339;
-use super::rest::thumbprints;
 
 /// What the hub writes for a time that never was.
 const NEVER: &str = "0001-01-01T00:00:00Z";
@@ -66,6 +65,15 @@ pub(super) fn of_module(hub: &Inner, device: &str, entry: &ModuleEntry) -> Value
         "version": twin.version,
         "tags": twin.tags,
         "properties": twin.with_metadata(),
+    })
+}
+
+/// Thumbprints of certificates, as twins and identities show them.
+pub(super) fn thumbprints(authentication: &Authentication) -> Value {
+    let (primary, secondary) = authentication.thumbprints().unwrap_or_default();
+    json!({
+        "primaryThumbprint": primary.map(Thumbprint::text),
+        "secondaryThumbprint": secondary.map(Thumbprint::text),
     })
 }
 

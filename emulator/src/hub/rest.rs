@@ -42,7 +42,6 @@ use super::registry::Condition;
 use super::reply::{Reply, Stamp};
 use super::route::has_api_version;
 
-pub(super) use authentication::thumbprints;
 pub(super) use call::Call;
 use call::Operation;
 

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::hub::document::thumbprints;
 use crate::hub::refusal::Refusal;
 use crate::hub::{Authentication, Key, Thumbprint};
 
@@ -103,14 +104,5 @@ pub(super) fn view(authentication: &Authentication) -> Value {
         "symmetricKey": { "primaryKey": primary, "secondaryKey": secondary },
         "x509Thumbprint": thumbprints(authentication),
         "type": authentication.kind(),
-    })
-}
-
-/// Thumbprints of certificates, which twins show, too.
-pub(in crate::hub) fn thumbprints(authentication: &Authentication) -> Value {
-    let (primary, secondary) = authentication.thumbprints().unwrap_or_default();
-    json!({
-        "primaryThumbprint": primary.map(Thumbprint::text),
-        "secondaryThumbprint": secondary.map(Thumbprint::text),
     })
 }
