@@ -99,8 +99,7 @@ impl Leaves {
     fn object(&mut self, members: &Members<'_>, path: &str, prefix: &str, depth: usize) {
         for (key, raw, repeated) in &members.list {
             let path = format!("{path}/{}", escaped(key));
-            if path.len() > MAX_PATH {
-                self.left_out += 1;
+            if !self.takes(&path) {
                 continue;
             }
             if *repeated {
@@ -108,6 +107,13 @@ impl Leaves {
             }
             self.value(raw, path, prefix, key, *repeated, depth);
         }
+    }
+
+    /// Whether a path is short enough; counts those that are not.
+    fn takes(&mut self, path: &str) -> bool {
+        let takes = path.len() <= MAX_PATH;
+        self.left_out += usize::from(!takes);
+        takes
     }
 
     fn value(&mut self, raw: &RawValue, path: String, prefix: &str, key: &str, repeated: bool, depth: usize) {
@@ -129,14 +135,10 @@ impl Leaves {
                 self.nested = true;
                 let items: Vec<&RawValue> = serde_json::from_str(text).unwrap_or_default();
                 for (i, item) in items.iter().enumerate() {
-                    self.value(
-                        item,
-                        format!("{path}/{i}"),
-                        below,
-                        &i.to_string(),
-                        false,
-                        depth + 1,
-                    );
+                    let path = format!("{path}/{i}");
+                    if self.takes(&path) {
+                        self.value(item, path, below, &i.to_string(), false, depth + 1);
+                    }
                 }
                 return;
             }
@@ -234,6 +236,11 @@ mod tests {
         let long = format!(r#"{{"{}":1,"b":2}}"#, "a".repeat(MAX_PATH));
         let leaves = Leaves::of(&Members::parse(&long).unwrap());
         assert_eq!((leaves.list.len(), leaves.left_out), (1, 1));
+        // The places in a list are part of the path.
+        let list = format!(r#"{{"{}":[1,2],"b":[3]}}"#, "a".repeat(MAX_PATH - 2));
+        let leaves = Leaves::of(&Members::parse(&list).unwrap());
+        assert_eq!((leaves.list.len(), leaves.left_out), (1, 2));
+        assert_eq!(leaves.list[0].path, "/b/0");
     }
 
     #[test]

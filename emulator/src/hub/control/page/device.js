@@ -85,15 +85,22 @@ function identity(id) {
     if (secret.value !== (known.connectionString ?? "")) secret.value = known.connectionString ?? "";
     keyed(modules, known.modules ?? [], JSON.stringify, moduleRow);
     const stats = state.stats?.devices?.[id] ?? {};
-    const others = [...Object.entries(known).filter(([name]) => !TOLD.has(name)), ...Object.entries(stats)];
+    const others = Object.entries({ ...known, ...stats }).filter(([name]) => !TOLD.has(name));
     const text = JSON.stringify(others);
     if (text === before) return;
     before = text;
     facts.replaceChildren(...others.flatMap(([name, value]) => [
-      el("dt", {}, name), el("dd", {}, typeof value === "object" ? JSON.stringify(value) : String(value)),
+      el("dt", {}, name), el("dd", {}, listed(value)),
     ]));
   };
   return { node, update };
+}
+
+/** A value, or the members of one that are not nothing: `telemetry 3 · twins 1`. */
+function listed(value) {
+  if (value === null || typeof value !== "object") return String(value);
+  const some = Object.entries(value).filter(([, part]) => part !== 0 && part !== null);
+  return some.map(([name, part]) => `${name} ${typeof part === "object" ? JSON.stringify(part) : part}`).join(" · ") || "–";
 }
 
 function moduleRow(module) {
