@@ -17,7 +17,8 @@ async function open() {
       '--disable-component-update', '--disable-sync'],
   });
   const page = await browser.newPage({ viewport: sizes.desktop });
-  page.setDefaultTimeout(10000);
+  // A busy machine is no fault of the page.
+  page.setDefaultTimeout(30000);
   const faults = [];
   page.on('pageerror', (error) => faults.push(`a script failed: ${error.message}`));
   page.on('console', (message) => {
