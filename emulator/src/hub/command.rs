@@ -183,8 +183,8 @@ pub async fn run(args: Args) -> Result<(), CommandError> {
             }
             arrived = live.recv() => match arrived {
                 Ok(message) if !args.quiet => writeln!(out, "{}", line(&message))?,
-                Ok(_) => {}
-                Err(RecvError::Lagged(missed)) => writeln!(out, "… {missed} more")?,
+                Err(RecvError::Lagged(missed)) if !args.quiet => writeln!(out, "… {missed} more")?,
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return Ok(()),
             },
         }

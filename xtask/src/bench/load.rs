@@ -197,6 +197,8 @@ fn hub(context: &Context) -> Outcome<Broker> {
         ])
         .arg("--dir")
         .arg(&folder)
+        // Each connection that the hub closes would be told of between the figures.
+        .env("RUST_LOG", "error")
         .stdout(Stdio::piped())
         .spawn()?;
     let out = child.stdout.take().ok_or("no output")?;
