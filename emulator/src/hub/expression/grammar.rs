@@ -64,11 +64,18 @@ fn comparison(input: &mut Input<'_>) -> ModalResult<Expression> {
             None => within,
         });
     }
-    let Some(comparison) = opt(compared).parse_next(input)? else {
-        return Ok(left);
-    };
-    let right = cut_err(sum).parse_next(input)?;
-    Ok(Expression::Compare(Box::new(left), comparison, Box::new(right)))
+    // `1 < 2 = true` leans to the left, and is as deep as it is long.
+    let (mut left, depth) = (left, input.state.depth);
+    while let Some(comparison) = opt(compared).parse_next(input)? {
+        if input.state.depth >= DEEPEST {
+            return cut_err(fail.context(expected("no more than 32 levels"))).parse_next(input);
+        }
+        input.state.depth += 1;
+        let right = cut_err(sum).parse_next(input)?;
+        left = Expression::Compare(Box::new(left), comparison, Box::new(right));
+    }
+    input.state.depth = depth;
+    Ok(left)
 }
 
 fn compared(input: &mut Input<'_>) -> ModalResult<Comparison> {
